@@ -1,0 +1,64 @@
+
+/*
+ * A conversation with one AMT device: a CONNECT tunnel to its owner in the
+ * device plane, the device's WSMAN slot (one request at a time, FIFO), HTTP
+ * digest with Vault's AMT_PASSWORD, WSMAN requests in order.  Contract
+ * apf.md sections 24-27, mps.md section 5.
+ */
+
+
+#ifndef _NGX_AMT_DEVICE_H_INCLUDED_
+#define _NGX_AMT_DEVICE_H_INCLUDED_
+
+
+#include "flow/ngx_amt_flow.h"
+#include "wsman/ngx_amt_wsman.h"
+#include "ngx_cira_api.h"
+
+
+typedef struct ngx_amt_device_s  ngx_amt_device_t;
+
+
+/*
+ * Is it connected?  NGX_OK fills *info (tenant, owner); NGX_DECLINED: not
+ * connected, or guid is no GUID; NGX_ERROR: device plane missing (logged).
+ */
+ngx_int_t ngx_amt_device_lookup(ngx_str_t *guid, ngx_cira_info_t *info);
+
+/*
+ * Operation: waits for the device's slot.  The conversation is freed by
+ * ngx_amt_device_close(), which must be called (frame drop).  fresh: state
+ * changing calls ask for a channel that was not used before.  Errors:
+ * NOT_CONNECTED, BUSY, REFUSED, TIMEOUT, NO_PASSWORD, VAULT*.
+ */
+ngx_int_t ngx_amt_device_open(ngx_amt_flow_t *f, ngx_cira_info_t *info,
+    ngx_uint_t fresh, ngx_amt_device_t **dev);
+
+/*
+ * Operation: one request, one answer, within amt_timeout.  SOAP faults are
+ * NGX_OK with res->fault set; errors: TIMEOUT, LOST, DEVICE_AUTH,
+ * BAD_ANSWER, ...  The answer is in the flow's pool.
+ */
+ngx_int_t ngx_amt_device_call(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
+    ngx_amt_wsman_request_t *req, ngx_amt_wsman_response_t *res);
+
+/* Operation: Get of a class without selector. */
+ngx_int_t ngx_amt_device_get(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
+    const char *class, ngx_amt_wsman_response_t *res);
+
+/*
+ * Operation: Enumerate, then Pull until EndOfSequence.  *items: array of
+ * ngx_amt_xml_t *; res is the last answer (or the one with the fault, with
+ * NGX_OK).
+ */
+ngx_int_t ngx_amt_device_enum(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
+    const char *class, ngx_array_t **items, ngx_amt_wsman_response_t *res);
+
+/* Gives channel and slot back (or closes them mid-answer); NULL is fine. */
+void ngx_amt_device_close(ngx_amt_device_t *dev);
+
+/* Forget the cached digest HA1 of a device: password changed, 401. */
+void ngx_amt_device_forget(ngx_str_t *guid);
+
+
+#endif /* _NGX_AMT_DEVICE_H_INCLUDED_ */

@@ -1,0 +1,103 @@
+
+/*
+ * WS-Management codec: request envelopes and answers, no I/O.  Contract
+ * wsman.md; output equals wsman-requests.json after canonicalisation.
+ */
+
+
+#ifndef _NGX_AMT_WSMAN_H_INCLUDED_
+#define _NGX_AMT_WSMAN_H_INCLUDED_
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+
+
+/*
+ * XML tree of an answer, in a pool: prefixes are gone, text is trimmed,
+ * attributes other than Selector's Name are dropped.
+ */
+
+typedef struct ngx_amt_xml_s  ngx_amt_xml_t;
+
+struct ngx_amt_xml_s {
+    ngx_str_t         name;              /* local name */
+    ngx_str_t         uri;               /* namespace */
+    ngx_str_t         attr;              /* Selector: value of Name */
+    ngx_str_t         text;
+    ngx_amt_xml_t    *parent;
+    ngx_amt_xml_t    *first;             /* children in document order */
+    ngx_amt_xml_t    *last;
+    ngx_amt_xml_t    *next;
+};
+
+
+typedef enum {
+    NGX_AMT_WSMAN_GET = 0,
+    NGX_AMT_WSMAN_PUT,
+    NGX_AMT_WSMAN_CREATE,
+    NGX_AMT_WSMAN_DELETE,
+    NGX_AMT_WSMAN_ENUMERATE,
+    NGX_AMT_WSMAN_PULL,
+    NGX_AMT_WSMAN_INVOKE
+} ngx_amt_wsman_op_e;
+
+
+typedef struct {
+    ngx_amt_wsman_op_e  op;
+    const char         *class;           /* "AMT_GeneralSettings" */
+    const char         *method;          /* INVOKE: "RequestStateChange" */
+    ngx_str_t           selector;        /* name, empty: no SelectorSet */
+    ngx_str_t           value;           /* of the selector */
+    ngx_str_t           selector_xml;    /* instead: inner SelectorSet XML
+                                            made by the XML writer */
+    ngx_str_t           context;         /* PULL */
+    ngx_str_t           body;            /* PUT, CREATE, INVOKE: children XML
+                                            made by the XML writer */
+} ngx_amt_wsman_request_t;
+
+
+typedef struct {
+    ngx_amt_xml_t      *header;
+    ngx_amt_xml_t      *body;            /* soap:Body element */
+    ngx_amt_xml_t      *content;         /* its first child, or NULL */
+    ngx_amt_xml_t      *fault;           /* or NULL */
+    ngx_str_t           fault_code;      /* subcode after the colon */
+    ngx_str_t           fault_text;
+    ngx_int_t           amt_status;      /* of "AMT-STATUS n", or -1 */
+    ngx_int_t           return_value;    /* of *_OUTPUT, or -1 */
+    ngx_uint_t          http_status;
+} ngx_amt_wsman_response_t;
+
+
+/*
+ * Writes the envelope, complete, with message_id in decimal; memory from the
+ * pool.  NGX_OK, NGX_ERROR: no memory or a class of unknown prefix.
+ */
+ngx_int_t ngx_amt_wsman_build(ngx_pool_t *pool, ngx_amt_wsman_request_t *req,
+    ngx_uint_t message_id, ngx_str_t *out);
+
+/*
+ * Parses an answer.  NGX_OK (faults included), NGX_DECLINED: not a SOAP
+ * envelope or over the caps, NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_amt_wsman_parse(ngx_pool_t *pool, ngx_str_t *in,
+    ngx_amt_wsman_response_t *res);
+
+/* First child with this local name, or NULL; x may be NULL. */
+ngx_amt_xml_t *ngx_amt_xml_child(ngx_amt_xml_t *x, const char *name);
+/* Next sibling with the same local name, or NULL. */
+ngx_amt_xml_t *ngx_amt_xml_again(ngx_amt_xml_t *x);
+/* Text of a child, or an empty string. */
+ngx_str_t ngx_amt_xml_text(ngx_amt_xml_t *x, const char *name);
+/* Number of a child's text, or def. */
+int64_t ngx_amt_xml_int(ngx_amt_xml_t *x, const char *name, int64_t def);
+/* 1, 0, or def. */
+ngx_int_t ngx_amt_xml_bool(ngx_amt_xml_t *x, const char *name, ngx_int_t def);
+
+/* "SUCCESS", "NOT_READY", ... or "UNKNOWN_ERROR": mps.md A.1, A.2 */
+const char *ngx_amt_wsman_status(ngx_int_t code);
+const char *ngx_amt_wsman_os_power_status(ngx_int_t code);
+
+
+#endif /* _NGX_AMT_WSMAN_H_INCLUDED_ */
