@@ -1,0 +1,32 @@
+
+/*
+ * AMT capability: firmware versions and provisioning state.  Contract mps.md
+ * section 2.5, wsman.md classes CIM_SoftwareIdentity and
+ * AMT_SetupAndConfigurationService.
+ */
+
+
+#ifndef _NGX_AMT_VERSION_H_INCLUDED_
+#define _NGX_AMT_VERSION_H_INCLUDED_
+
+
+#include "device/ngx_amt_device.h"
+#include <jansson.h>
+
+
+/*
+ * Operation: {"CIM_SoftwareIdentity":{...},
+ * "AMT_SetupAndConfigurationService":{...}}.  Ownership and errors as in
+ * ngx_amt_power.h.
+ */
+ngx_int_t ngx_amt_version(ngx_amt_flow_t *f, ngx_cira_info_t *info,
+    json_t **body);
+
+/*
+ * Digits before the first dot of the identity "AMT", or 0.  items: array of
+ * ngx_amt_xml_t * as of an enumeration of CIM_SoftwareIdentity.
+ */
+ngx_uint_t ngx_amt_version_major(ngx_array_t *items);
+
+
+#endif /* _NGX_AMT_VERSION_H_INCLUDED_ */
