@@ -1,41 +1,150 @@
-# Two commands: make demo, make test.  See README.md.
+# Two commands: make demo, make test.  README.md says more.
 
-BUILD       ?= build
-NGINX_SRC   ?= /usr/share/nginx/src
-CC          ?= cc
-JOBS        ?= 2
+SHELL       = /bin/bash
 
-NGINX_NAME   = $(shell echo $(abspath $(NGINX_SRC)) | cksum | cut -d' ' -f1)
-OBJS         = $(abspath $(BUILD))/nginx-$(NGINX_NAME)
-WARN         = -Wall -Wextra -Wno-unused-parameter \
+BUILD      ?= build
+CC         ?= cc
+CLANG      ?= clang
+JOBS       ?= $(shell nproc)
+DESTDIR    ?=
+FUZZ_TIME  ?= 30
+
+# Debian's nginx-dev by default; any source tree of nginx 1.22 or newer
+NGINX_SRC  ?= /usr/share/nginx/src
+
+B           = $(abspath $(BUILD))
+OBJS        = $(B)/nginx-$(shell echo $(abspath $(NGINX_SRC)) $(CC) | cksum \
+	| cut -d' ' -f1)
+WARN        = -Wall -Wextra -Wno-unused-parameter \
 	-Wno-missing-field-initializers -Werror
-HARDEN       = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
+HARDEN      = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
+SANITIZE    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize=alignment -DNGX_DEBUG_PALLOC=1 -DNGX_AMT_TEST=1
+LIBS        = -lcurl -ljansson -lexpat -lsqlite3 -lcjose -lcrypt
 
-.PHONY: all clean
+MODULE_DIRS = $(shell find ngx_stream_cira_module ngx_http_amt_module -type d)
+MODULE_SRCS = $(shell find ngx_stream_cira_module ngx_http_amt_module \
+	-name '*.[ch]')
+
+
+.PHONY: all modules deps sim unit asan-nginx test test-asan test-valgrind \
+	fuzz lint clean
 
 all: modules
 
-$(OBJS)/Makefile: config $(shell find ngx_*_module -type d)
+
+# ---- the two modules --------------------------------------------------------
+
+$(OBJS)/Makefile: config $(MODULE_DIRS)
 	mkdir -p $(OBJS)/src
 	cd $(OBJS)/src && ln -sfn $(abspath $(NGINX_SRC))/auto auto \
 	    && ln -sfn $(abspath $(NGINX_SRC))/src src
-	cd $(OBJS)/src && { . /usr/share/nginx/src/conf_flags 2>/dev/null \
-	    || NGX_CONF_FLAGS=(--with-compat); } \
-	    && $(NGINX_SRC)/configure "$${NGX_CONF_FLAGS[@]}" \
-	    --with-cc="$(CC)" \
+	cd $(OBJS)/src && NGX_CONF_FLAGS=(--with-compat --with-threads) \
+	    && { [ ! -f $(NGINX_SRC)/conf_flags ] || . $(NGINX_SRC)/conf_flags; } \
+	    && if [ -x $(abspath $(NGINX_SRC))/auto/configure ]; \
+	       then c=auto/configure; \
+	       else c=$(abspath $(NGINX_SRC))/configure; fi \
+	    && $$c "$${NGX_CONF_FLAGS[@]}" --with-cc="$(CC)" \
 	    --builddir=$(OBJS) --with-stream --with-stream_ssl_module \
-	    --add-dynamic-module=$(CURDIR) \
-	    --with-cc-opt="$(HARDEN) $(WARN)" >$(OBJS)/configure.log
+	    --with-http_ssl_module --add-dynamic-module=$(CURDIR) \
+	    --with-cc-opt="$(HARDEN) $(WARN)" >$(OBJS)/configure.log \
+	    || { cat $(OBJS)/configure.log; rm -f $@; exit 1; }
 
-SHELL = /bin/bash
-
-.PHONY: modules
 modules: $(OBJS)/Makefile
-	cd $(OBJS)/src && $(MAKE) --no-print-directory -j$(JOBS) \
+	cd $(OBJS)/src && $(MAKE) --no-print-directory -s -j$(JOBS) \
 	    -f $(OBJS)/Makefile modules
-	mkdir -p $(BUILD)/modules
+	mkdir -p $(B)/modules
 	cp $(OBJS)/ngx_stream_cira_module.so $(OBJS)/ngx_http_amt_module.so \
-	    $(BUILD)/modules/
+	    $(B)/modules/
+
+
+# ---- nginx itself with sanitizers: asan (tests), fuzz (libFuzzer) ------------
+
+$(B)/nginx-src/configure:
+	t/build/nginx-source $(B)/nginx-src
+
+define variant
+$(B)/$(1)/Makefile: config $(B)/nginx-src/configure $(MODULE_DIRS)
+	mkdir -p $(B)/$(1)
+	cd $(B)/nginx-src && ./configure --builddir=$(B)/$(1) --with-cc="$(2)" \
+	    --prefix=$(B)/$(1)/prefix --with-debug --with-threads \
+	    --with-compat --with-http_ssl_module --with-http_v2_module \
+	    --with-http_stub_status_module --with-http_realip_module \
+	    --with-stream --with-stream_ssl_module \
+	    --with-stream_realip_module --add-dynamic-module=$(CURDIR) \
+	    --with-cc-opt="$(3) $(WARN) -Wno-error" \
+	    --with-ld-opt="$(3)" >$(B)/$(1)/configure.log \
+	    || { cat $(B)/$(1)/configure.log; rm -f $$@; exit 1; }
+
+$(B)/$(1)/libngx.a: $(B)/$(1)/Makefile $(MODULE_SRCS)
+	cd $(B)/nginx-src && $(MAKE) --no-print-directory -s -j$(JOBS) \
+	    -f $(B)/$(1)/Makefile binary modules
+	rm -f $$@
+	objcopy --redefine-sym main=ngx_main $(B)/$(1)/src/core/nginx.o \
+	    $(B)/$(1)/nginx_main.o
+	ar rcs $$@ $(B)/$(1)/nginx_main.o $(B)/$(1)/ngx_modules.o \
+	    `find $(B)/$(1)/src $(B)/$(1)/addon -name '*.o' \
+	    ! -name nginx.o`
+endef
+
+$(eval $(call variant,asan,$(CC),$(SANITIZE)))
+$(eval $(call variant,fuzz,$(CLANG),$(SANITIZE) -fsanitize=fuzzer-no-link))
+
+asan-nginx: $(B)/asan/libngx.a
+
+INCS = -I$(CURDIR)/ngx_http_amt_module -I$(CURDIR)/ngx_stream_cira_module \
+	$(addprefix -I$(B)/nginx-src/src/,core event event/modules os/unix \
+	http http/modules stream) -I$(CURDIR)/t/unit
+NGX_LIBS = $(LIBS) -lssl -lcrypto -lpcre2-8 -lz -ldl -lpthread
+
+
+# ---- unit tests and fuzz targets ---------------------------------------------
+
+UNIT = $(patsubst t/unit/%.c,$(B)/unit/%,$(wildcard t/unit/*.c))
+FUZZ = $(patsubst t/fuzz/%.c,$(B)/fuzzers/%,$(wildcard t/fuzz/*.c))
+
+$(B)/unit/%: t/unit/%.c t/unit/tap.h $(B)/asan/libngx.a
+	mkdir -p $(@D)
+	$(CC) $(SANITIZE) $(WARN) $(INCS) -I$(B)/asan -o $@ $< \
+	    $(B)/asan/libngx.a $(NGX_LIBS)
+
+$(B)/fuzzers/%: t/fuzz/%.c $(B)/fuzz/libngx.a
+	mkdir -p $(@D)
+	$(CLANG) $(SANITIZE) $(WARN) -fsanitize=fuzzer $(INCS) -I$(B)/fuzz \
+	    -o $@ $< $(B)/fuzz/libngx.a $(NGX_LIBS)
+
+unit: $(UNIT)
+
+# Each target for FUZZ_TIME seconds, starting from its corpus; findings and
+# new inputs stay below $(BUILD)/corpus.
+fuzz: $(FUZZ)
+	set -e; for f in $(FUZZ); do n=`basename $$f`; \
+	    mkdir -p $(B)/corpus/$$n t/fuzz/corpus/$$n; echo "fuzz: $$n"; \
+	    $$f -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=2048 \
+	        -print_final_stats=1 -verbosity=0 \
+	        -artifact_prefix=$(B)/corpus/$$n- \
+	        $(B)/corpus/$$n t/fuzz/corpus/$$n; done
+
+
+# ---- tests -------------------------------------------------------------------
+
+SIM_MAKEFILE = $(wildcard t/sim/Makefile)
+
+sim:
+	$(if $(SIM_MAKEFILE),$(MAKE) --no-print-directory -s -C t/sim OUT=$(B))
+
+PROVE   = prove -It/lib --timer
+TESTS  ?= t/*.t
+
+test: all sim unit
+	AMT_BUILD=$(B) $(PROVE) $(TESTS)
+
+test-asan: asan-nginx sim unit
+	AMT_BUILD=$(B) AMT_VARIANT=asan $(PROVE) $(TESTS)
+
+test-valgrind: all sim
+	AMT_BUILD=$(B) AMT_VARIANT=valgrind $(PROVE) $(TESTS)
+
 
 clean:
-	rm -rf $(BUILD)
+	rm -rf $(B)

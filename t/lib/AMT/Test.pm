@@ -1,0 +1,507 @@
+package AMT::Test;
+
+# A real nginx with the modules loaded, in a directory of its own, on free
+# ports of 127.0.0.1.  Stops it at the end and fails the test on [alert],
+# [emerg], sanitizer and valgrind reports.
+#
+#   my $t = AMT::Test->new(user => 'www-data', workers => 2);
+#   $t->certs;                              # root.crt mps.crt mps.key web.*
+#   $t->start(main => ..., stream => ..., http => ...);
+#       %%DIR%% is the directory, %%PORT:name%% a free port
+#   my $r = $t->get('/api/v1/devices', key => $key);       # https, port "https"
+#   is($r->{status}, 200);  $r->{json}, $r->{body}, $r->{headers}
+#   $t->reload; $t->kill_worker; $t->upgrade; $t->stop;
+#
+# Environment: AMT_BUILD (build directory), AMT_VARIANT (empty, asan,
+# valgrind), AMT_KEEP (keeps the directory), AMT_DEBUG (debug log).
+
+use strict;
+use warnings;
+use Carp;
+use Cwd qw(abs_path getcwd);
+use Errno;
+use File::Path qw(remove_tree);
+use File::Temp qw(tempdir);
+use HTTP::Tiny;
+use IO::Socket::INET;
+use IO::Socket::SSL;
+use IO::Socket::UNIX;
+use JSON::PP;
+use POSIX qw(:sys_wait_h);
+use Scalar::Util;
+use Test::More;
+use Time::HiRes qw(sleep time);
+
+my @live;
+
+sub variant { $ENV{AMT_VARIANT} || '' }
+sub build { abs_path($ENV{AMT_BUILD} || 'build') }
+
+# How much slower things may be: sanitizers 3, valgrind 20.
+sub slow { { asan => 3, valgrind => 20 }->{variant()} || 1 }
+
+sub new {
+    my ($class, %o) = @_;
+    my $self = bless { workers => 1, log_level => 'info', %o }, $class;
+
+    $self->{pid} = $$;
+    $self->{dir} = tempdir('amt-XXXXXXXX', DIR => '/tmp', CLEANUP => 0);
+    $self->{ports} = {};
+    $self->{allow} = [];
+    $self->{root} = getcwd();
+    chmod($self->{user} ? 0711 : 0700, $self->{dir});
+    mkdir "$self->{dir}/logs";
+    push @live, $self;
+    Scalar::Util::weaken($live[-1]);
+
+    return $self;
+}
+
+sub dir { $_[0]{dir} }
+
+# A free port by name; the same name gives the same port.
+sub port {
+    my ($self, $name) = @_;
+
+    return $self->{ports}{$name} ||= do {
+        my $port;
+        for (1 .. 200) {
+            $port = 10240 + int rand 20000;
+            last if IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+                LocalPort => $port, Proto => 'tcp', Listen => 1,
+                ReuseAddr => 1);
+            undef $port;
+        }
+        $port || croak 'no free port';
+    };
+}
+
+sub write_file {
+    my ($self, $name, $content, $mode) = @_;
+    my $path = $name =~ m{^/} ? $name : "$self->{dir}/$name";
+
+    open my $f, '>', $path or croak "$path: $!";
+    binmode $f;
+    print $f $content;
+    close $f;
+    chmod $mode, $path if defined $mode;
+    if ($self->{user} && $> == 0) {
+        chown((getpwnam $self->{user})[2, 3], $path);
+    }
+
+    return $path;
+}
+
+sub read_file {
+    my ($self, $name) = @_;
+    my $path = $name =~ m{^/} ? $name : "$self->{dir}/$name";
+
+    open my $f, '<', $path or return '';
+    binmode $f;
+    local $/;
+
+    return scalar <$f> // '';
+}
+
+# root.crt, mps.crt (chain), mps.key, web.crt, web.key: made once per build.
+sub certs {
+    my ($self) = @_;
+    my $dir = build() . '/certs';
+
+    unless (-f "$dir/done") {
+        remove_tree($dir);
+        mkdir $dir or croak "$dir: $!";
+        my $sh = <<'SH';
+set -e
+openssl req -x509 -newkey rsa:2048 -nodes -sha256 -days 3650 \
+    -keyout root.key -out root.crt -subj '/CN=MPSRoot-test' \
+    -addext basicConstraints=CA:TRUE
+for n in mps web; do
+    openssl req -newkey rsa:2048 -nodes -keyout $n.key -out $n.csr \
+        -subj '/CN=localhost'
+    printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n%s\n' \
+        extendedKeyUsage=serverAuth > $n.ext
+    openssl x509 -req -in $n.csr -CA root.crt -CAkey root.key \
+        -CAcreateserial -sha256 -days 3650 -extfile $n.ext -out $n.leaf
+    cat $n.leaf root.crt > $n.crt
+done
+touch done
+SH
+        system('sh', '-c', "cd $dir && { $sh } >log 2>&1") == 0
+            or croak "certificates: see $dir/log";
+    }
+
+    for my $n (qw(root.crt mps.crt mps.key web.crt web.key)) {
+        $self->write_file($n, $self->read_file("$dir/$n"), 0600);
+    }
+}
+
+sub expand {
+    my ($self, $text) = @_;
+
+    $text =~ s/%%DIR%%/$self->{dir}/g;
+    $text =~ s/%%ROOT%%/$self->{root}/g;
+    $text =~ s/%%PORT:(\w+)%%/$self->port($1)/ge;
+
+    return $text;
+}
+
+# Writes nginx.conf from its parts; does not start anything.
+sub config {
+    my ($self, %part) = @_;
+
+    $part{$_} = $self->expand($part{$_} // '') for qw(main stream http events);
+    $part{events} ||= 'worker_connections 4096;';
+
+    my $modules = variant() eq 'asan' ? build() . '/asan' : build() . '/modules';
+    my $load = join '', map { "load_module $_;\n" }
+        grep { variant() ne 'asan' || !m{^/usr/} }
+        '/usr/lib/nginx/modules/ngx_stream_module.so',
+        "$modules/ngx_stream_cira_module.so",
+        "$modules/ngx_http_amt_module.so";
+    my $user = $> == 0 ? 'user ' . ($self->{user} || 'root') . ';' : '';
+    my $level = $ENV{AMT_DEBUG} ? 'debug' : $self->{log_level};
+    my $stream = length $part{stream} ? "stream {\n$part{stream}\n}\n" : '';
+    my $http = length $part{http} ? <<EOF : '';
+http {
+    access_log $self->{dir}/logs/access.log;
+    client_body_temp_path $self->{dir}/body;
+    proxy_temp_path $self->{dir}/proxy;
+    fastcgi_temp_path $self->{dir}/fastcgi;
+    uwsgi_temp_path $self->{dir}/uwsgi;
+    scgi_temp_path $self->{dir}/scgi;
+
+$part{http}
+}
+EOF
+
+    $self->write_file('nginx.conf', <<EOF, 0644);
+$load$user
+pid $self->{dir}/nginx.pid;
+lock_file $self->{dir}/nginx.lock;
+error_log $self->{dir}/logs/error.log $level;
+worker_processes $self->{workers};
+env ASAN_OPTIONS;
+env UBSAN_OPTIONS;
+$part{main}
+events {
+    $part{events}
+}
+$stream$http
+EOF
+}
+
+sub command {
+    my ($self, @args) = @_;
+    my $dir = $self->{dir};
+    my $nginx = variant() eq 'asan' ? build() . '/asan/nginx' : '/usr/sbin/nginx';
+    my @cmd = ($nginx, '-p', $dir, '-c', "$dir/nginx.conf",
+        '-e', "$dir/logs/error.log", @args);
+
+    if (variant() eq 'valgrind') {
+        unshift @cmd, 'valgrind', '-q', '--leak-check=no', '--num-callers=24',
+            "--log-file=$dir/logs/valgrind.%p",
+            (-f 't/valgrind.supp' ? '--suppressions=t/valgrind.supp' : ());
+    }
+
+    return @cmd;
+}
+
+sub run {
+    my ($self, @args) = @_;
+
+    local $ENV{ASAN_OPTIONS} = 'detect_leaks=0:abort_on_error=0:'
+        . "log_path=$self->{dir}/logs/asan";
+    local $ENV{UBSAN_OPTIONS} = 'print_stacktrace=1:'
+        . "log_path=$self->{dir}/logs/ubsan";
+
+    my $pid = open(my $out, '-|') // croak "fork: $!";
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        exec $self->command(@args) or exit 127;
+    }
+    local $/;
+    my $text = <$out> // '';
+    close $out;
+
+    return ($?, $text);
+}
+
+# nginx -t with these parts: (true when it passed, output)
+sub check {
+    my ($self, %part) = @_;
+
+    $self->config(%part) if %part;
+    my ($rc, $text) = $self->run('-t');
+
+    return ($rc == 0, $text);
+}
+
+sub start {
+    my ($self, %part) = @_;
+
+    $self->config(%part) if %part;
+    if (-f "$self->{dir}/logs/error.log") {
+        rename "$self->{dir}/logs/error.log",
+            "$self->{dir}/logs/error.log." . time;
+    }
+    my ($rc, $text) = $self->run('-g', 'daemon on;');
+    if ($rc) {
+        diag($text, $self->log);
+        BAIL_OUT("nginx does not start: $text") unless $self->{may_fail};
+        return 0;
+    }
+    $self->wait_for(sub { -s "$self->{dir}/nginx.pid" }) or croak 'no pid file';
+    $self->{started} = 1;
+    $self->wait_for(sub { $self->workers >= $self->{workers} });
+
+    return 1;
+}
+
+sub master {
+    my ($self) = @_;
+    my ($pid) = $self->read_file('nginx.pid') =~ /(\d+)/;
+
+    return $pid;
+}
+
+# Pids of the (non exiting unless all => 1) worker processes
+sub workers {
+    my ($self, %o) = @_;
+    my $master = $o{master} || $self->master or return;
+    my @pids;
+
+    for my $p (split ' ', $self->children($master)) {
+        my $cmd = '';
+        if (open my $f, '<', "/proc/$p/cmdline") { local $/; $cmd = <$f> // '' }
+        # under valgrind the title stays, so every child counts
+        push @pids, $p if variant() eq 'valgrind' || ($cmd =~ /worker process/
+            && ($o{all} || $cmd !~ /shutting down/));
+    }
+
+    return @pids;
+}
+
+sub children {
+    my ($self, $pid) = @_;
+    my @found;
+
+    for my $stat (glob '/proc/[0-9]*/stat') {
+        open my $f, '<', $stat or next;
+        my $line = <$f> // next;
+        push @found, $1 if $line =~ /^(\d+) \(.*\) \S (\d+)/ && $2 == $pid;
+    }
+
+    return join ' ', @found;
+}
+
+# Waits until code is true; returns its value or false after the time.
+sub wait_for {
+    my ($self, $code, $seconds) = @_;
+    my $end = time + ($seconds || 5) * slow();
+    my $value;
+
+    until ($value = $code->()) {
+        return $value if time > $end;
+        sleep 0.02;
+    }
+
+    return $value;
+}
+
+sub log { $_[0]->read_file('logs/error.log') }
+
+sub log_wait {
+    my ($self, $re, $seconds) = @_;
+    return $self->wait_for(sub { $self->log =~ $re }, $seconds);
+}
+
+# Lines that match are no failure.
+sub allow { my ($self, $re) = @_; push @{$self->{allow}}, $re; }
+
+sub signal { my ($self, $sig) = @_; kill $sig, $self->master; }
+
+# HUP, and waits for new workers
+sub reload {
+    my ($self) = @_;
+    my %old = map { $_ => 1 } $self->workers(all => 1);
+
+    $self->signal('HUP');
+
+    return $self->wait_for(sub {
+        (grep { !$old{$_} } $self->workers) >= $self->{workers}
+    });
+}
+
+# SIGKILLs a worker (the first, or the given pid) and waits for a new one
+sub kill_worker {
+    my ($self, $pid) = @_;
+
+    $self->allow(qr/exited on signal 9/);
+    ($pid) = $self->workers unless $pid;
+    kill 'KILL', $pid;
+
+    return $self->wait_for(sub {
+        my @w = $self->workers;
+        @w >= $self->{workers} && !grep { $_ == $pid } @w;
+    });
+}
+
+# USR2: starts a new master; returns the old master's pid
+sub upgrade {
+    my ($self) = @_;
+    my $old = $self->master;
+
+    kill 'USR2', $old;
+    $self->wait_for(sub {
+        my $new = $self->master;
+        $new && $new != $old && $self->workers(master => $new)
+            >= $self->{workers};
+    }, 10) or return;
+
+    return $old;
+}
+
+sub stop {
+    my ($self, $sig) = @_;
+    my $pid = $self->master or return;
+
+    kill $sig || 'TERM', $pid;
+    my $gone = $self->wait_for(sub { !kill(0, $pid) }, 15);
+    unless ($gone) {
+        fail("nginx $pid stops");
+        kill 'KILL', map({ $_ } split ' ', $self->children($pid)), $pid;
+    }
+    unlink "$self->{dir}/nginx.pid";
+
+    return $gone;
+}
+
+# What the logs hold that must not be there
+sub problems {
+    my ($self) = @_;
+    my @bad;
+
+    for my $file (glob "$self->{dir}/logs/error.log*") {
+        push @bad, grep { /\[(?:alert|emerg)\]/ }
+            split /\n/, $self->read_file($file);
+    }
+    for my $file (glob "$self->{dir}/logs/{asan,ubsan,valgrind}.*") {
+        push @bad, split /\n/, $self->read_file($file);
+    }
+    for my $re (@{$self->{allow}}) {
+        @bad = grep { !/$re/ } @bad;
+    }
+
+    return @bad;
+}
+
+# Stops and checks the logs: one test.  Called at the end by itself.
+sub finish {
+    my ($self) = @_;
+
+    return if $self->{finished}++ || $$ != $self->{pid};
+    $self->stop if $self->{started};
+    if ($self->{started}) {
+        my @bad = $self->problems;
+        ok(!@bad, 'no alerts and no sanitizer reports')
+            or diag(join "\n", @bad[0 .. ($#bad < 60 ? $#bad : 60)]);
+    }
+    if ($ENV{AMT_KEEP}) {
+        diag("kept: $self->{dir}");
+    } else {
+        remove_tree($self->{dir});
+    }
+}
+
+# done_testing() after all servers are stopped and checked
+sub done {
+    $_->finish for grep { $_ } @live;
+    done_testing();
+}
+
+END { if (!$?) { } $_->finish for grep { $_ && $_->{pid} == $$ } @live; }
+
+# ---- HTTP ------------------------------------------------------------------
+
+# $t->request('POST', '/path', key => API key, token => bearer token,
+#     json => data, body => bytes, headers => {}, port => name or number,
+#     scheme => 'https', timeout => seconds)
+sub request {
+    my ($self, $method, $path, %o) = @_;
+    my $scheme = $o{scheme} || ($self->{ports}{https} ? 'https' : 'http');
+    my $port = $o{port} || $scheme;
+    my %headers = %{$o{headers} || {}};
+
+    $port = $self->port($port) if $port !~ /^\d+$/;
+    $headers{'X-API-Key'} = $o{key} if defined $o{key};
+    $headers{Authorization} = "Bearer $o{token}" if defined $o{token};
+    if (exists $o{json}) {
+        $headers{'Content-Type'} ||= 'application/json';
+        $o{body} = JSON::PP->new->utf8->canonical->allow_nonref
+            ->encode($o{json});
+    }
+
+    $self->{ua} ||= HTTP::Tiny->new(max_redirect => 0, verify_SSL => 0,
+        keep_alive => 1);
+    $self->{ua}{timeout} = $o{timeout} || 30 * slow();
+    my $r = $self->{ua}->request($method, "$scheme://127.0.0.1:$port$path",
+        { headers => \%headers,
+          defined $o{body} ? (content => $o{body}) : () });
+
+    return { status => $r->{status}, headers => $r->{headers},
+        body => $r->{content} // '',
+        json => scalar eval { JSON::PP->new->utf8->allow_nonref
+            ->decode($r->{content}) } };
+}
+
+sub get { my $self = shift; $self->request('GET', @_) }
+sub post { my $self = shift; $self->request('POST', @_) }
+sub patch { my $self = shift; $self->request('PATCH', @_) }
+sub put { my $self = shift; $self->request('PUT', @_) }
+sub delete { my $self = shift; $self->request('DELETE', @_) }
+
+# A connected socket: port name or number, or unix:PATH; ssl => {} for TLS
+sub socket {
+    my ($self, $to, %o) = @_;
+
+    if ($to =~ /^unix:(.*)/) {
+        return IO::Socket::UNIX->new(Peer => $1, Type => SOCK_STREAM);
+    }
+    $to = $self->port($to) if $to !~ /^\d+$/;
+    if ($o{ssl}) {
+        return IO::Socket::SSL->new(PeerAddr => '127.0.0.1',
+            PeerPort => $to, SSL_verify_mode => SSL_VERIFY_NONE, %{$o{ssl}});
+    }
+
+    return IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $to,
+        Proto => 'tcp');
+}
+
+# Sends bytes, reads until EOF or timeout
+sub exchange {
+    my ($self, $socket, $bytes, $seconds) = @_;
+    my ($all, $buf) = ('', '');
+
+    local $SIG{ALRM} = sub { die "timeout\n" };
+    local $SIG{PIPE} = 'IGNORE';
+    eval {
+        Time::HiRes::alarm(($seconds || 5) * slow());
+        $socket->syswrite($bytes) if length $bytes;
+        while ($socket->sysread($buf, 65536)) { $all .= $buf }
+        Time::HiRes::alarm(0);
+    };
+    Time::HiRes::alarm(0);
+
+    return $all;
+}
+
+# Resident anonymous memory of a process, bytes
+sub rss {
+    my ($self, $pid) = @_;
+    my ($kb) = $self->read_file("/proc/$pid/status") =~ /^RssAnon:\s+(\d+)/m;
+
+    return ($kb || 0) * 1024;
+}
+
+1;
