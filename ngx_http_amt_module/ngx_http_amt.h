@@ -1,6 +1,6 @@
 
 /*
- * API plane: what its folders know of the module's configuration.
+ * API plane: what its folders share.
  */
 
 
@@ -11,6 +11,25 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_http.h>
+#include <ngx_thread_pool.h>
+
+
+/*
+ * The thread pools that nginx.conf (conf/amt/threads.conf) declares in its
+ * main context: database readers, database writer, password hashes.
+ */
+
+#define NGX_AMT_POOL_READ   "amt_read"
+#define NGX_AMT_POOL_WRITE  "amt_write"
+#define NGX_AMT_POOL_AUTH   "amt_auth"
+
+
+/*
+ * The thread pool of this name (zero terminated), for configuration handlers.
+ * NULL: nginx.conf does not declare it above http{}; the [emerg] message says
+ * which line is missing.
+ */
+ngx_thread_pool_t *ngx_amt_thread_pool(ngx_conf_t *cf, ngx_str_t *name);
 
 
 extern ngx_module_t  ngx_http_amt_module;

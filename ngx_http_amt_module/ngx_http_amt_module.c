@@ -1,18 +1,88 @@
-#include <ngx_config.h>
-#include <ngx_core.h>
-#include <ngx_http.h>
+
+/*
+ * API plane: the module that names the .so and what its folders share.
+ */
+
+
+#include "ngx_http_amt.h"
+#include "flow/ngx_amt_flow.h"
+
+
+static void ngx_http_amt_exit_process(ngx_cycle_t *cycle);
 
 
 static ngx_http_module_t  ngx_http_amt_module_ctx = {
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+    NULL,                                  /* preconfiguration */
+    NULL,                                  /* postconfiguration */
+
+    NULL,                                  /* create main configuration */
+    NULL,                                  /* init main configuration */
+
+    NULL,                                  /* create server configuration */
+    NULL,                                  /* merge server configuration */
+
+    NULL,                                  /* create location configuration */
+    NULL                                   /* merge location configuration */
 };
 
 
 ngx_module_t  ngx_http_amt_module = {
     NGX_MODULE_V1,
-    &ngx_http_amt_module_ctx,
-    NULL,
-    NGX_HTTP_MODULE,
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    &ngx_http_amt_module_ctx,              /* module context */
+    NULL,                                  /* module directives */
+    NGX_HTTP_MODULE,                       /* module type */
+    NULL,                                  /* init master */
+    NULL,                                  /* init module */
+    NULL,                                  /* init process */
+    NULL,                                  /* init thread */
+    NULL,                                  /* exit thread */
+    ngx_http_amt_exit_process,             /* exit process */
+    NULL,                                  /* exit master */
     NGX_MODULE_V1_PADDING
 };
+
+
+/*
+ * nginx itself would accept an undeclared pool here and end later with
+ * "unknown thread pool"; asking for the declaration above http{} allows to
+ * say what is missing.
+ */
+
+ngx_thread_pool_t *
+ngx_amt_thread_pool(ngx_conf_t *cf, ngx_str_t *name)
+{
+    const char         *args;
+    ngx_thread_pool_t  *tp;
+
+    tp = ngx_thread_pool_get(cf->cycle, name);
+
+    if (tp) {
+        return tp;
+    }
+
+    if (ngx_strcmp(name->data, NGX_AMT_POOL_READ) == 0) {
+        args = "threads=4";
+
+    } else if (ngx_strcmp(name->data, NGX_AMT_POOL_WRITE) == 0) {
+        args = "threads=1";
+
+    } else {
+        args = "threads=2 max_queue=64";
+    }
+
+    ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                       "no thread pool \"%V\": add \"thread_pool %V %s;\" "
+                       "to the main context, above \"http\"",
+                       name, name, args);
+
+    return NULL;
+}
+
+
+static void
+ngx_http_amt_exit_process(ngx_cycle_t *cycle)
+{
+    /* this module's hook runs first: the folders' state is still there */
+
+    ngx_amt_flow_exit();
+}
