@@ -1,0 +1,911 @@
+
+/*
+ * libcurl on nginx's event loop.
+ *
+ * Rules learnt the hard way: libcurl does not drain sockets, so events are
+ * level-triggered; CURL_POLL_REMOVE frees the nginx connection but never the
+ * descriptor; a timer of 0 is a posted event, since libcurl must not be
+ * entered from its own callbacks; a connection closed by
+ * worker_shutdown_timeout removes its transfer.  libcurl never resolves a
+ * name: addresses are fixed when nginx reads its configuration.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_event.h>
+#include <openssl/crypto.h>
+#include <curl/curl.h>
+#include "ngx_cira_http.h"
+
+
+#define NGX_CIRA_HTTP_CONNECTIONS  32
+
+
+struct ngx_cira_http_s {
+    CURL               *easy;
+    ngx_queue_t         queue;
+    ngx_cira_http_pt    handler;
+    void               *data;
+    ngx_log_t          *log;
+    ngx_str_t           request;
+    u_char             *answer;
+    size_t              size;
+    size_t              cap;
+    struct curl_slist  *connect_to;
+    unsigned            added:1;
+};
+
+
+typedef struct {
+    CURLM              *multi;
+    struct curl_slist  *headers;
+    ngx_event_t         timer;
+    ngx_event_t         done;            /* posted: collect results */
+    ngx_connection_t    dummy;           /* for debug logging of events */
+    ngx_queue_t         transfers;
+    ngx_log_t          *log;
+} ngx_cira_http_ctx_t;
+
+
+static int ngx_cira_http_socket(CURL *easy, curl_socket_t s, int what,
+    void *data, void *socket_data);
+static int ngx_cira_http_timer(CURLM *multi, long ms, void *data);
+static size_t ngx_cira_http_write(char *p, size_t size, size_t n, void *data);
+static void ngx_cira_http_event(ngx_event_t *ev);
+static void ngx_cira_http_timer_event(ngx_event_t *ev);
+static void ngx_cira_http_done(ngx_event_t *ev);
+static void ngx_cira_http_finish(ngx_cira_http_t *http, ngx_int_t rc,
+    ngx_uint_t status, ngx_str_t *body);
+static void ngx_cira_http_free(ngx_cira_http_t *http);
+
+
+/* of this worker; NULL outside of init_process .. exit_process */
+static ngx_cira_http_ctx_t  *ngx_cira_http_ctx;
+
+
+/*
+ * libcurl's buffers hold passwords on their way to cira_auth: everything it
+ * frees is wiped.  The size is kept in front of each block.
+ */
+
+#define NGX_CIRA_HTTP_HEAD  16
+
+
+static void *
+ngx_cira_http_malloc(size_t size)
+{
+    u_char  *p;
+
+    if (size > (size_t) -1 - NGX_CIRA_HTTP_HEAD) {
+        return NULL;
+    }
+
+    p = malloc(size + NGX_CIRA_HTTP_HEAD);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    *(size_t *) p = size;
+
+    return p + NGX_CIRA_HTTP_HEAD;
+}
+
+
+static void
+ngx_cira_http_mfree(void *ptr)
+{
+    u_char  *p;
+
+    if (ptr == NULL) {
+        return;
+    }
+
+    p = (u_char *) ptr - NGX_CIRA_HTTP_HEAD;
+    OPENSSL_cleanse(p, *(size_t *) p + NGX_CIRA_HTTP_HEAD);
+    free(p);
+}
+
+
+static void *
+ngx_cira_http_realloc(void *ptr, size_t size)
+{
+    void    *p;
+    size_t   old;
+
+    p = ngx_cira_http_malloc(size);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    if (ptr) {
+        old = *(size_t *) ((u_char *) ptr - NGX_CIRA_HTTP_HEAD);
+        ngx_memcpy(p, ptr, ngx_min(old, size));
+        ngx_cira_http_mfree(ptr);
+    }
+
+    return p;
+}
+
+
+static void *
+ngx_cira_http_calloc(size_t n, size_t size)
+{
+    void  *p;
+
+    if (size && n > (size_t) -1 / size) {
+        return NULL;
+    }
+
+    p = ngx_cira_http_malloc(n * size);
+    if (p) {
+        ngx_memzero(p, n * size);
+    }
+
+    return p;
+}
+
+
+static char *
+ngx_cira_http_strdup(const char *s)
+{
+    char    *p;
+    size_t   len;
+
+    len = ngx_strlen(s) + 1;
+
+    p = ngx_cira_http_malloc(len);
+    if (p) {
+        ngx_memcpy(p, s, len);
+    }
+
+    return p;
+}
+
+
+ngx_int_t
+ngx_cira_http_init(ngx_cycle_t *cycle)
+{
+    ngx_cira_http_ctx_t  *ctx;
+
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, ngx_cira_http_malloc,
+                             ngx_cira_http_mfree, ngx_cira_http_realloc,
+                             ngx_cira_http_strdup, ngx_cira_http_calloc)
+        != CURLE_OK)
+    {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "curl_global_init_mem() failed");
+        return NGX_ERROR;
+    }
+
+    ctx = ngx_pcalloc(cycle->pool, sizeof(ngx_cira_http_ctx_t));
+    if (ctx == NULL) {
+        return NGX_ERROR;
+    }
+
+    ctx->multi = curl_multi_init();
+    ctx->headers = curl_slist_append(NULL, "Content-Type: application/json");
+    if (ctx->headers) {
+        curl_slist_append(ctx->headers, "Expect:");
+    }
+
+    if (ctx->multi == NULL || ctx->headers == NULL) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0, "curl: out of memory");
+        return NGX_ERROR;
+    }
+
+    ngx_queue_init(&ctx->transfers);
+    ctx->log = cycle->log;
+
+    ctx->dummy.fd = (ngx_socket_t) -1;
+
+    ctx->timer.handler = ngx_cira_http_timer_event;
+    ctx->timer.data = &ctx->dummy;
+    ctx->timer.log = cycle->log;
+
+    ctx->done.handler = ngx_cira_http_done;
+    ctx->done.data = &ctx->dummy;
+    ctx->done.log = cycle->log;
+
+    curl_multi_setopt(ctx->multi, CURLMOPT_SOCKETFUNCTION,
+                      ngx_cira_http_socket);
+    curl_multi_setopt(ctx->multi, CURLMOPT_SOCKETDATA, ctx);
+    curl_multi_setopt(ctx->multi, CURLMOPT_TIMERFUNCTION,
+                      ngx_cira_http_timer);
+    curl_multi_setopt(ctx->multi, CURLMOPT_TIMERDATA, ctx);
+    curl_multi_setopt(ctx->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                      (long) NGX_CIRA_HTTP_CONNECTIONS);
+    curl_multi_setopt(ctx->multi, CURLMOPT_MAXCONNECTS,
+                      (long) NGX_CIRA_HTTP_CONNECTIONS);
+
+    ngx_cira_http_ctx = ctx;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_cira_http_exit(ngx_cycle_t *cycle)
+{
+    ngx_queue_t          *q;
+    ngx_cira_http_t      *http;
+    ngx_cira_http_ctx_t  *ctx;
+
+    ctx = ngx_cira_http_ctx;
+    if (ctx == NULL) {
+        return;
+    }
+
+    while (!ngx_queue_empty(&ctx->transfers)) {
+        q = ngx_queue_head(&ctx->transfers);
+        http = ngx_queue_data(q, ngx_cira_http_t, queue);
+        ngx_cira_http_free(http);
+    }
+
+    curl_multi_cleanup(ctx->multi);
+    curl_slist_free_all(ctx->headers);
+    curl_global_cleanup();
+
+    if (ctx->timer.timer_set) {
+        ngx_del_timer(&ctx->timer);
+    }
+
+    ngx_cira_http_ctx = NULL;
+}
+
+
+static char *
+ngx_cira_http_cstr(ngx_conf_t *cf, const char *prefix, u_char *p, size_t len)
+{
+    char    *s;
+    size_t   n;
+
+    n = ngx_strlen(prefix);
+
+    s = ngx_pnalloc(cf->pool, n + len + 1);
+    if (s == NULL) {
+        return NULL;
+    }
+
+    ngx_memcpy(s, prefix, n);
+    ngx_memcpy(s + n, p, len);
+    s[n + len] = '\0';
+
+    return s;
+}
+
+
+char *
+ngx_cira_http_parse_url(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_cira_http_url_t *url)
+{
+    size_t      i;
+    u_char     *p, *last, *uri;
+    ngx_url_t   u;
+
+    ngx_memzero(url, sizeof(ngx_cira_http_url_t));
+
+    for (i = 0; i < value->len; i++) {
+        if (value->data[i] <= ' ' || value->data[i] >= 0x7f) {
+            return "has an invalid character in its URL";
+        }
+    }
+
+    if (value->len < 8 || ngx_strncmp(value->data, "http://", 7) != 0) {
+        return "needs an URL that starts with \"http://\"";
+    }
+
+    p = value->data + 7;
+    last = value->data + value->len;
+
+    if (last - p > 5 && ngx_strncmp(p, "unix:", 5) == 0) {
+        p += 5;
+
+        uri = ngx_strlchr(p, last, ':');
+        if (uri == NULL) {
+            uri = last;
+        }
+
+        if (uri == p || *p != '/') {
+            return "needs an absolute path after \"unix:\"";
+        }
+
+        url->path = ngx_cira_http_cstr(cf, "", p, uri - p);
+
+        if (uri < last) {
+            uri++;
+        }
+
+        if (uri < last && *uri != '/') {
+            return "needs an URI that starts with \"/\"";
+        }
+
+        url->url = ngx_cira_http_cstr(cf, "http://localhost", uri,
+                                      last - uri);
+
+        return url->path && url->url ? NGX_CONF_OK : NGX_CONF_ERROR;
+    }
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url.data = p;
+    u.url.len = last - p;
+    u.default_port = 80;
+    u.uri_part = 1;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
+        if (u.err) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in \"%V\"", u.err,
+                               value);
+        }
+
+        return NGX_CONF_ERROR;
+    }
+
+    url->url = ngx_cira_http_cstr(cf, "", value->data, value->len);
+    url->connect_to = ngx_cira_http_cstr(cf, "::", u.addrs[0].name.data,
+                                         u.addrs[0].name.len);
+
+    return url->url && url->connect_to ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
+
+
+ngx_cira_http_t *
+ngx_cira_http_post(ngx_cira_http_url_t *url, ngx_str_t *body,
+    ngx_msec_t timeout, size_t cap, ngx_cira_http_pt handler, void *data,
+    ngx_log_t *log)
+{
+    CURL                 *e;
+    ngx_int_t             bad;
+    ngx_cira_http_t      *http;
+    ngx_cira_http_ctx_t  *ctx;
+
+    ctx = ngx_cira_http_ctx;
+    if (ctx == NULL) {
+        return NULL;
+    }
+
+    http = ngx_calloc(sizeof(ngx_cira_http_t), log);
+    if (http == NULL) {
+        return NULL;
+    }
+
+    ngx_queue_insert_tail(&ctx->transfers, &http->queue);
+
+    http->handler = handler;
+    http->data = data;
+    http->log = log;
+    http->cap = cap;
+
+    http->easy = curl_easy_init();
+    http->answer = ngx_alloc(cap + 1, log);
+    http->request.data = ngx_alloc(body->len + 1, log);
+
+    if (http->easy == NULL || http->answer == NULL
+        || http->request.data == NULL)
+    {
+        ngx_cira_http_free(http);
+        return NULL;
+    }
+
+    ngx_memcpy(http->request.data, body->data, body->len);
+    http->request.len = body->len;
+
+    e = http->easy;
+    bad = 0;
+
+    bad |= curl_easy_setopt(e, CURLOPT_PRIVATE, http);
+    bad |= curl_easy_setopt(e, CURLOPT_URL, url->url);
+    bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http");
+    bad |= curl_easy_setopt(e, CURLOPT_PROXY, "");
+    bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+    bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
+                            (long) CURL_HTTP_VERSION_1_1);
+    bad |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, ctx->headers);
+    bad |= curl_easy_setopt(e, CURLOPT_POST, 1L);
+    bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, http->request.data);
+    bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
+                            (curl_off_t) http->request.len);
+    bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, ngx_cira_http_write);
+    bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, http);
+    bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long) timeout);
+    bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long) timeout);
+
+    if (url->path) {
+        bad |= curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, url->path);
+
+    } else {
+        http->connect_to = curl_slist_append(NULL, url->connect_to);
+        bad |= curl_easy_setopt(e, CURLOPT_CONNECT_TO, http->connect_to);
+        bad |= (http->connect_to == NULL);
+    }
+
+    if (bad || curl_multi_add_handle(ctx->multi, e) != CURLM_OK) {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "curl refused a request to \"%s\"",
+                      url->url);
+        ngx_cira_http_free(http);
+        return NULL;
+    }
+
+    http->added = 1;
+
+    return http;
+}
+
+
+void
+ngx_cira_http_cancel(ngx_cira_http_t *http)
+{
+    /* after the worker's exit all transfers are gone already */
+
+    if (ngx_cira_http_ctx) {
+        ngx_cira_http_free(http);
+    }
+}
+
+
+static void
+ngx_cira_http_free(ngx_cira_http_t *http)
+{
+    ngx_queue_remove(&http->queue);
+
+    if (http->easy) {
+        if (http->added) {
+            curl_multi_remove_handle(ngx_cira_http_ctx->multi, http->easy);
+        }
+
+        curl_easy_cleanup(http->easy);
+    }
+
+    if (http->connect_to) {
+        curl_slist_free_all(http->connect_to);
+    }
+
+    if (http->request.data) {
+        OPENSSL_cleanse(http->request.data, http->request.len);
+        ngx_free(http->request.data);
+    }
+
+    if (http->answer) {
+        OPENSSL_cleanse(http->answer, http->size);
+        ngx_free(http->answer);
+    }
+
+    ngx_free(http);
+}
+
+
+static void
+ngx_cira_http_finish(ngx_cira_http_t *http, ngx_int_t rc, ngx_uint_t status,
+    ngx_str_t *body)
+{
+    void              *data;
+    ngx_cira_http_pt   handler;
+
+    handler = http->handler;
+    data = http->data;
+
+    /*
+     * The transfer leaves libcurl before the handler runs: the handler may
+     * start another one, which then can reuse the connection.
+     */
+
+    curl_multi_remove_handle(ngx_cira_http_ctx->multi, http->easy);
+    http->added = 0;
+
+    handler(data, rc, status, body);
+
+    ngx_cira_http_free(http);
+}
+
+
+static size_t
+ngx_cira_http_write(char *p, size_t size, size_t n, void *data)
+{
+    ngx_cira_http_t *http = data;
+
+    if (n > http->cap - http->size) {
+        return 0;
+    }
+
+    ngx_memcpy(http->answer + http->size, p, n);
+    http->size += n;
+
+    return n;
+}
+
+
+/* libcurl says which events it wants on one of its sockets */
+
+static int
+ngx_cira_http_socket(CURL *easy, curl_socket_t s, int what, void *data,
+    void *socket_data)
+{
+    ngx_cira_http_ctx_t *ctx = data;
+
+    ngx_event_t       *rev, *wev;
+    ngx_connection_t  *c;
+
+    c = socket_data;
+
+    if (what == CURL_POLL_REMOVE) {
+        if (c == NULL) {
+            return 0;
+        }
+
+        rev = c->read;
+        wev = c->write;
+
+        if (rev->active) {
+            (void) ngx_del_event(rev, NGX_READ_EVENT, 0);
+        }
+
+        if (wev->active) {
+            (void) ngx_del_event(wev, NGX_WRITE_EVENT, 0);
+        }
+
+        if (rev->posted) {
+            ngx_delete_posted_event(rev);
+        }
+
+        if (wev->posted) {
+            ngx_delete_posted_event(wev);
+        }
+
+        ngx_free_connection(c);
+        c->fd = (ngx_socket_t) -1;
+
+        (void) curl_multi_assign(ctx->multi, s, NULL);
+
+        return 0;
+    }
+
+    if (c == NULL) {
+        c = ngx_get_connection(s, ctx->log);
+        if (c == NULL) {
+            return -1;
+        }
+
+        c->log = ctx->log;
+        c->read->log = ctx->log;
+        c->write->log = ctx->log;
+        c->read->handler = ngx_cira_http_event;
+        c->write->handler = ngx_cira_http_event;
+
+        if (curl_multi_assign(ctx->multi, s, c) != CURLM_OK) {
+            ngx_free_connection(c);
+            c->fd = (ngx_socket_t) -1;
+            return -1;
+        }
+    }
+
+    c->data = easy;
+    rev = c->read;
+    wev = c->write;
+
+    if ((what & CURL_POLL_IN) && !rev->active) {
+        if (ngx_add_event(rev, NGX_READ_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
+            return -1;
+        }
+
+    } else if (!(what & CURL_POLL_IN) && rev->active) {
+        if (ngx_del_event(rev, NGX_READ_EVENT, 0) != NGX_OK) {
+            return -1;
+        }
+    }
+
+    if ((what & CURL_POLL_OUT) && !wev->active) {
+        if (ngx_add_event(wev, NGX_WRITE_EVENT, NGX_LEVEL_EVENT) != NGX_OK) {
+            return -1;
+        }
+
+    } else if (!(what & CURL_POLL_OUT) && wev->active) {
+        if (ngx_del_event(wev, NGX_WRITE_EVENT, 0) != NGX_OK) {
+            return -1;
+        }
+    }
+
+    return 0;
+}
+
+
+static int
+ngx_cira_http_timer(CURLM *multi, long ms, void *data)
+{
+    ngx_cira_http_ctx_t *ctx = data;
+
+    if (ms < 0) {
+        if (ctx->timer.timer_set) {
+            ngx_del_timer(&ctx->timer);
+        }
+
+        if (ctx->timer.posted) {
+            ngx_delete_posted_event(&ctx->timer);
+        }
+
+        return 0;
+    }
+
+    if (ms == 0) {
+        if (ctx->timer.timer_set) {
+            ngx_del_timer(&ctx->timer);
+        }
+
+        ngx_post_event(&ctx->timer, &ngx_posted_events);
+
+        return 0;
+    }
+
+    if (ctx->timer.timer_set) {
+        ngx_del_timer(&ctx->timer);
+    }
+
+    ngx_add_timer(&ctx->timer, (ngx_msec_t) ms);
+
+    return 0;
+}
+
+
+static void
+ngx_cira_http_timer_event(ngx_event_t *ev)
+{
+    int                   running;
+    ngx_cira_http_ctx_t  *ctx;
+
+    ctx = ngx_cira_http_ctx;
+    if (ctx == NULL) {
+        return;
+    }
+
+    ev->timedout = 0;
+
+    (void) curl_multi_socket_action(ctx->multi, CURL_SOCKET_TIMEOUT, 0,
+                                    &running);
+
+    ngx_post_event(&ctx->done, &ngx_posted_events);
+}
+
+
+static void
+ngx_cira_http_event(ngx_event_t *ev)
+{
+    int                   running, mask;
+    char                 *private;
+    ngx_str_t             text;
+    ngx_cira_http_t      *http;
+    ngx_connection_t     *c;
+    ngx_cira_http_ctx_t  *ctx;
+
+    ctx = ngx_cira_http_ctx;
+    c = ev->data;
+
+    if (ctx == NULL) {
+        return;
+    }
+
+    if (c->close) {
+
+        /* worker_shutdown_timeout: whatever uses this socket has failed */
+
+        if (curl_easy_getinfo((CURL *) c->data, CURLINFO_PRIVATE, &private)
+            == CURLE_OK && private)
+        {
+            http = (ngx_cira_http_t *) private;
+            ngx_str_set(&text, "worker is shutting down");
+            ngx_cira_http_finish(http, NGX_ERROR, 0, &text);
+        }
+
+        return;
+    }
+
+    mask = ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN;
+
+    (void) curl_multi_socket_action(ctx->multi, c->fd, mask, &running);
+
+    ngx_post_event(&ctx->done, &ngx_posted_events);
+}
+
+
+static void
+ngx_cira_http_done(ngx_event_t *ev)
+{
+    int                   left;
+    long                  status;
+    char                 *private;
+    CURLMsg              *msg;
+    CURLcode              code;
+    ngx_str_t             body;
+    ngx_cira_http_t      *http;
+    ngx_cira_http_ctx_t  *ctx;
+
+    /* the context is looked up each time: a handler may end everything */
+
+    while ((ctx = ngx_cira_http_ctx) != NULL
+           && (msg = curl_multi_info_read(ctx->multi, &left)) != NULL)
+    {
+        if (msg->msg != CURLMSG_DONE) {
+            continue;
+        }
+
+        code = msg->data.result;
+        private = NULL;
+        status = 0;
+
+        (void) curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE,
+                                 &private);
+        (void) curl_easy_getinfo(msg->easy_handle, CURLINFO_RESPONSE_CODE,
+                                 &status);
+
+        http = (ngx_cira_http_t *) private;
+        if (http == NULL) {
+            continue;
+        }
+
+        if (code == CURLE_OK) {
+            body.data = http->answer;
+            body.len = http->size;
+            ngx_cira_http_finish(http, NGX_OK, (ngx_uint_t) status, &body);
+
+        } else {
+            body.data = (u_char *) curl_easy_strerror(code);
+            body.len = ngx_strlen(body.data);
+            ngx_cira_http_finish(http, NGX_ERROR, 0, &body);
+        }
+    }
+}
+
+
+ngx_int_t
+ngx_cira_json_init(ngx_cira_json_t *j, size_t size, ngx_log_t *log)
+{
+    ngx_memzero(j, sizeof(ngx_cira_json_t));
+
+    j->log = log;
+    j->start = ngx_alloc(size, log);
+    if (j->start == NULL) {
+        j->failed = 1;
+        return NGX_ERROR;
+    }
+
+    j->last = j->start;
+    j->end = j->start + size;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_cira_json_reserve(ngx_cira_json_t *j, size_t n)
+{
+    size_t   size, used;
+    u_char  *p;
+
+    if (j->failed) {
+        return NGX_ERROR;
+    }
+
+    if ((size_t) (j->end - j->last) >= n) {
+        return NGX_OK;
+    }
+
+    used = j->last - j->start;
+    size = 2 * (j->end - j->start) + n;
+
+    p = ngx_alloc(size, j->log);
+    if (p == NULL) {
+        j->failed = 1;
+        return NGX_ERROR;
+    }
+
+    ngx_memcpy(p, j->start, used);
+
+    OPENSSL_cleanse(j->start, used);
+    ngx_free(j->start);
+
+    j->start = p;
+    j->last = p + used;
+    j->end = p + size;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_cira_json_raw(ngx_cira_json_t *j, const char *text)
+{
+    size_t  len;
+
+    len = ngx_strlen(text);
+
+    if (ngx_cira_json_reserve(j, len) == NGX_OK) {
+        j->last = ngx_cpymem(j->last, text, len);
+    }
+}
+
+
+void
+ngx_cira_json_string(ngx_cira_json_t *j, u_char *p, size_t len)
+{
+    u_char   *q, *last;
+    uint32_t  ch;
+
+    /* at most 6 bytes of output per byte of input */
+
+    if (ngx_cira_json_reserve(j, 6 * len + 2) != NGX_OK) {
+        return;
+    }
+
+    *j->last++ = '"';
+    last = p + len;
+
+    while (p < last) {
+        if (*p == '"' || *p == '\\') {
+            *j->last++ = '\\';
+            *j->last++ = *p++;
+
+        } else if (*p < 0x20 || *p == 0x7f) {
+            j->last = ngx_sprintf(j->last, "\\u%04xd", (int) *p++);
+
+        } else if (*p < 0x80) {
+            *j->last++ = *p++;
+
+        } else {
+            q = p;
+            ch = ngx_utf8_decode(&q, last - p);
+
+            if (ch > 0x10ffff) {
+                j->last = ngx_cpymem(j->last, "\xef\xbf\xbd", 3);
+                p++;
+
+            } else {
+                j->last = ngx_cpymem(j->last, p, q - p);
+                p = q;
+            }
+        }
+    }
+
+    *j->last++ = '"';
+}
+
+
+void
+ngx_cira_json_number(ngx_cira_json_t *j, int64_t n)
+{
+    if (ngx_cira_json_reserve(j, NGX_INT64_LEN) == NGX_OK) {
+        j->last = ngx_sprintf(j->last, "%L", n);
+    }
+}
+
+
+void
+ngx_cira_json_free(ngx_cira_json_t *j)
+{
+    if (j->start) {
+        OPENSSL_cleanse(j->start, j->last - j->start);
+        ngx_free(j->start);
+    }
+
+    ngx_memzero(j, sizeof(ngx_cira_json_t));
+}
+
+
+ngx_int_t
+ngx_cira_json_utf8(ngx_str_t *s)
+{
+    u_char    *p, *last;
+    uint32_t   ch;
+
+    p = s->data;
+    last = p + s->len;
+
+    while (p < last) {
+        ch = ngx_utf8_decode(&p, last - p);
+
+        if (ch == 0 || ch > 0x10ffff) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
