@@ -11,25 +11,10 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "wsman/ngx_amt_xml.h"
 
 
-/*
- * XML tree of an answer, in a pool: prefixes are gone, text is trimmed,
- * attributes other than Selector's Name are dropped.
- */
-
-typedef struct ngx_amt_xml_s  ngx_amt_xml_t;
-
-struct ngx_amt_xml_s {
-    ngx_str_t         name;              /* local name */
-    ngx_str_t         uri;               /* namespace */
-    ngx_str_t         attr;              /* Selector: value of Name */
-    ngx_str_t         text;
-    ngx_amt_xml_t    *parent;
-    ngx_amt_xml_t    *first;             /* children in document order */
-    ngx_amt_xml_t    *last;
-    ngx_amt_xml_t    *next;
-};
+#define NGX_AMT_WSMAN_MAX_REQUEST  32768  /* apf.md section 24 */
 
 
 typedef enum {
@@ -72,7 +57,8 @@ typedef struct {
 
 /*
  * Writes the envelope, complete, with message_id in decimal; memory from the
- * pool.  NGX_OK, NGX_ERROR: no memory or a class of unknown prefix.
+ * pool.  NGX_OK; NGX_DECLINED: over NGX_AMT_WSMAN_MAX_REQUEST, a class of
+ * unknown prefix, or text that XML cannot carry; NGX_ERROR: no memory.
  */
 ngx_int_t ngx_amt_wsman_build(ngx_pool_t *pool, ngx_amt_wsman_request_t *req,
     ngx_uint_t message_id, ngx_str_t *out);
@@ -84,16 +70,19 @@ ngx_int_t ngx_amt_wsman_build(ngx_pool_t *pool, ngx_amt_wsman_request_t *req,
 ngx_int_t ngx_amt_wsman_parse(ngx_pool_t *pool, ngx_str_t *in,
     ngx_amt_wsman_response_t *res);
 
-/* First child with this local name, or NULL; x may be NULL. */
-ngx_amt_xml_t *ngx_amt_xml_child(ngx_amt_xml_t *x, const char *name);
-/* Next sibling with the same local name, or NULL. */
-ngx_amt_xml_t *ngx_amt_xml_again(ngx_amt_xml_t *x);
-/* Text of a child, or an empty string. */
-ngx_str_t ngx_amt_xml_text(ngx_amt_xml_t *x, const char *name);
-/* Number of a child's text, or def. */
-int64_t ngx_amt_xml_int(ngx_amt_xml_t *x, const char *name, int64_t def);
-/* 1, 0, or def. */
-ngx_int_t ngx_amt_xml_bool(ngx_amt_xml_t *x, const char *name, ngx_int_t def);
+/*
+ * URI of a class, by its prefix, made of two constant parts.  NGX_OK;
+ * NGX_ERROR: neither AMT_, CIM_ nor IPS_.
+ */
+ngx_int_t ngx_amt_wsman_uri(const char *class, const char **base);
+
+/*
+ * Writes <h:name> with an endpoint reference to an instance of class:
+ * address, then n selectors as name, value pairs; all constants of ours.
+ */
+void ngx_amt_wsman_epr(ngx_amt_xml_writer_t *w, const char *name,
+    const char *address, const char *class, const char **selectors,
+    ngx_uint_t n);
 
 /* "SUCCESS", "NOT_READY", ... or "UNKNOWN_ERROR": mps.md A.1, A.2 */
 const char *ngx_amt_wsman_status(ngx_int_t code);
