@@ -27,15 +27,44 @@ MODULE_SRCS = $(shell find ngx_stream_cira_module ngx_http_amt_module \
 	-name '*.[ch]')
 
 
-.PHONY: all modules deps sim unit asan-nginx test test-asan test-valgrind \
-	fuzz lint clean
+.PHONY: all modules deps deps-test deps-lint sim unit asan-nginx test test-asan test-valgrind \
+	fuzz bench lint demo run install clean
 
 all: modules
 
 
+# ---- what has to be installed ------------------------------------------------
+
+DEPS_RUN   = nginx-core libnginx-mod-stream openssl curl
+DEPS_BUILD = gcc make libc6-dev nginx-dev libssl-dev libpcre2-dev zlib1g-dev \
+	libcurl4-openssl-dev libjansson-dev libexpat1-dev libsqlite3-dev \
+	libcjose-dev libcrypt-dev
+DEPS_TEST  = clang libclang-rt-14-dev valgrind binutils dpkg-dev patch \
+	xz-utils sqlite3 jq perl libio-socket-ssl-perl libnet-ssleay-perl
+DEPS_LINT  = clang-tidy clang-format cppcheck
+
+# $(call install,PACKAGES): installs what is missing, silent when nothing is
+install = @missing=`for p in $(1); do dpkg-query -W -f '$${db:Status-Status}' \
+	    $$p 2>/dev/null | grep -qx installed || echo $$p; done`; \
+	[ -z "$$missing" ] || { echo "installing:" $$missing; \
+	    sudo=; [ `id -u` = 0 ] || sudo=sudo; \
+	    $$sudo apt-get -q update >/dev/null \
+	    && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
+	        --no-install-recommends install $$missing >/dev/null; }
+
+deps:
+	$(call install,$(DEPS_RUN) $(DEPS_BUILD))
+
+deps-test: deps
+	$(call install,$(DEPS_TEST))
+
+deps-lint: deps-test
+	$(call install,$(DEPS_LINT))
+
+
 # ---- the two modules --------------------------------------------------------
 
-$(OBJS)/Makefile: config $(MODULE_DIRS)
+$(OBJS)/Makefile: config $(MODULE_DIRS) | deps
 	mkdir -p $(OBJS)/src
 	cd $(OBJS)/src && ln -sfn $(abspath $(NGINX_SRC))/auto auto \
 	    && ln -sfn $(abspath $(NGINX_SRC))/src src
@@ -50,7 +79,7 @@ $(OBJS)/Makefile: config $(MODULE_DIRS)
 	    --with-cc-opt="$(HARDEN) $(WARN)" >$(OBJS)/configure.log \
 	    || { cat $(OBJS)/configure.log; rm -f $@; exit 1; }
 
-modules: $(OBJS)/Makefile
+modules: deps $(OBJS)/Makefile
 	cd $(OBJS)/src && $(MAKE) --no-print-directory -s -j$(JOBS) \
 	    -f $(OBJS)/Makefile modules
 	mkdir -p $(B)/modules
@@ -60,7 +89,7 @@ modules: $(OBJS)/Makefile
 
 # ---- nginx itself with sanitizers: asan (tests), fuzz (libFuzzer) ------------
 
-$(B)/nginx-src/configure:
+$(B)/nginx-src/configure: | deps-test
 	t/build/nginx-source $(B)/nginx-src
 
 define variant
@@ -136,14 +165,52 @@ sim:
 PROVE   = prove -It/lib --timer
 TESTS  ?= t/*.t
 
-test: all sim unit
+test: deps-test all sim unit
 	AMT_BUILD=$(B) $(PROVE) $(TESTS)
 
-test-asan: asan-nginx sim unit
+test-asan: deps-test asan-nginx sim unit
 	AMT_BUILD=$(B) AMT_VARIANT=asan $(PROVE) $(TESTS)
 
-test-valgrind: all sim
+test-valgrind: deps-test all sim
 	AMT_BUILD=$(B) AMT_VARIANT=valgrind $(PROVE) $(TESTS)
+
+
+# Everything against plain nginx in the same run, one table at the end
+bench: deps-test all sim
+	AMT_BUILD=$(B) t/bench/run
+
+
+# ---- trying it, installing it ------------------------------------------------
+
+# Gateway with the embedded stores on 127.0.0.1; state below AMT_RUN (run/)
+run: all
+	AMT_BUILD=$(B) conf/quickstart run
+
+# The same, with an emulated PC and a power action through the REST API
+demo: all sim
+	AMT_BUILD=$(B) conf/quickstart demo
+
+MODULES_DIR   = /usr/lib/nginx/modules
+AVAILABLE_DIR = /usr/share/nginx/modules-available
+CONF_DIR      = /etc/nginx/amt
+
+install: modules
+	install -d $(DESTDIR)$(MODULES_DIR) $(DESTDIR)$(AVAILABLE_DIR) \
+	    $(DESTDIR)$(CONF_DIR) $(DESTDIR)/usr/sbin
+	install -m 644 $(B)/modules/*.so $(DESTDIR)$(MODULES_DIR)
+	install -m 644 conf/modules-available/*.conf $(DESTDIR)$(AVAILABLE_DIR)
+	install -m 644 conf/amt/* $(DESTDIR)$(CONF_DIR)
+	install -m 755 conf/amt-setup $(DESTDIR)/usr/sbin/amt-setup
+
+
+# ---- reading the code --------------------------------------------------------
+
+LINT_SRCS = $(shell find ngx_stream_cira_module ngx_http_amt_module \
+	t/sim t/unit t/fuzz t/bench -name '*.[ch]')
+
+lint: deps-lint asan-nginx
+	t/build/style $(LINT_SRCS)
+	t/build/lint $(B) $(INCS) -I$(B)/asan
 
 
 clean:
