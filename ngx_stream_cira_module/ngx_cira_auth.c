@@ -14,6 +14,7 @@
 #include <jansson.h>
 #include "ngx_stream_cira.h"
 #include "ngx_cira_http.h"
+#include "ngx_cira_json.h"
 #include "ngx_cira_hooks.h"
 
 

@@ -15,6 +15,7 @@
 #include <ngx_event.h>
 #include "ngx_stream_cira.h"
 #include "ngx_cira_http.h"
+#include "ngx_cira_json.h"
 #include "ngx_cira_hooks.h"
 
 
