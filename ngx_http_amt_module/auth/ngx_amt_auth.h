@@ -35,10 +35,17 @@ typedef struct {
     ngx_uint_t        scopes;
     ngx_str_t         device;            /* "*" or the GUID a redirection
                                             token is bound to */
+    ngx_uint_t        any_tenant;        /* tenant is "" because the
+                                            credential is bound to none: only
+                                            then may a tenantId of query or
+                                            body choose one */
 } ngx_amt_identity_t;
 
 
 /*
+ * Nothing configured means nobody is let in.  Redirection tokens are not let
+ * in either: they are for ngx_amt_auth_verify().
+ *
  * Identifies the caller by X-API-Key, X-MPS-API-Key, X-RPS-API-Key or
  * Authorization: Bearer (an API key or a token), from the request's pool.
  * NGX_OK; NGX_DECLINED: none or bad credentials (answer 401, contract body);
@@ -54,21 +61,24 @@ ngx_int_t ngx_amt_auth_allow(ngx_amt_identity_t *id, ngx_uint_t scope);
 /*
  * Operation: checks user name and password against amt_users in a thread.
  * NGX_OK fills *id; NGX_DECLINED: wrong; NGX_ERROR ERR_BUSY: too many
- * (503), ERR_NOT_ALLOWED: no amt_users configured (405).
+ * (503, Retry-After is set already), ERR_NOT_ALLOWED: no amt_users (405).
  */
 ngx_int_t ngx_amt_auth_login(ngx_amt_flow_t *f, ngx_http_request_t *r,
     ngx_str_t *user, ngx_str_t *password, ngx_amt_identity_t *id);
 
 /*
  * Issues an HS256 token with the contract's claims.  device: "*" or a GUID;
- * lifetime in seconds.  *token in the pool.  NGX_OK or NGX_ERROR.
+ * lifetime in seconds, 0: amt_jwt_expiration.  *token in the pool.  NGX_OK or
+ * NGX_ERROR.
  */
 ngx_int_t ngx_amt_auth_token(ngx_pool_t *pool, ngx_http_request_t *r,
     ngx_amt_identity_t *id, ngx_str_t *device, time_t lifetime,
     ngx_str_t *token);
 
 /*
- * Verifies a token (relay).  Results as ngx_amt_auth_identify().
+ * Verifies a token (relay): id->device is what it is bound to, and a bound
+ * one has no scope but redirection and force.  Results as
+ * ngx_amt_auth_identify().
  */
 ngx_int_t ngx_amt_auth_verify(ngx_http_request_t *r, ngx_str_t *token,
     ngx_amt_identity_t *id);

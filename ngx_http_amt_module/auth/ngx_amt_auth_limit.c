@@ -1,0 +1,251 @@
+
+/*
+ * A fixed table of failures in shared memory: 4-way sets chosen by a keyed
+ * hash, oldest replaced, banned ones last.  Guarded by the zone's own mutex,
+ * which nginx releases when a worker dies holding it; records are plain
+ * numbers, so a writer may die between any two of them.
+ */
+
+
+#include "auth/ngx_amt_auth_limit.h"
+#include <openssl/rand.h>
+
+
+#define NGX_AMT_LIMIT_WAYS  4
+
+
+typedef struct {
+    ngx_amt_limit_key_t   key;
+    uint64_t              start;         /* of the window, ms; 0: unused */
+    uint64_t              banned;        /* until, ms */
+    uint32_t              failures;
+} ngx_amt_limit_slot_t;
+
+typedef struct {
+    uint32_t              seed[5];
+    ngx_uint_t            sets;
+    ngx_amt_limit_slot_t *slots;
+} ngx_amt_limit_table_t;
+
+
+static ngx_int_t ngx_amt_limit_init(ngx_shm_zone_t *zone, void *data);
+static ngx_amt_limit_slot_t *ngx_amt_limit_set(ngx_amt_limit_table_t *table,
+    ngx_amt_limit_key_t *key);
+static uint64_t ngx_amt_limit_now(void);
+
+
+ngx_int_t
+ngx_amt_limit_zone(ngx_conf_t *cf, ngx_amt_limit_t *limit, void *tag)
+{
+    ngx_str_t  name;
+
+    ngx_str_set(&name, "amt_auth_failures");
+
+    limit->zone = ngx_shared_memory_add(cf, &name, NGX_AMT_LIMIT_SIZE, tag);
+
+    if (limit->zone == NULL) {
+        return NGX_ERROR;
+    }
+
+    limit->zone->init = ngx_amt_limit_init;
+    limit->zone->data = limit;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_amt_limit_init(ngx_shm_zone_t *zone, void *data)
+{
+    size_t                  size;
+    ngx_slab_pool_t        *shpool;
+    ngx_amt_limit_table_t  *table;
+
+    shpool = (ngx_slab_pool_t *) zone->shm.addr;
+
+    if (zone->shm.exists || data) {
+        return NGX_OK;
+    }
+
+    table = ngx_slab_calloc(shpool, sizeof(ngx_amt_limit_table_t));
+    if (table == NULL) {
+        return NGX_ERROR;
+    }
+
+    size = NGX_AMT_LIMIT_WAYS * sizeof(ngx_amt_limit_slot_t);
+
+    /* half of the zone: what is left over for the allocator is plenty */
+
+    table->sets = zone->shm.size / 2 / size;
+    table->slots = ngx_slab_calloc(shpool, table->sets * size);
+
+    if (table->slots == NULL
+        || RAND_bytes((u_char *) table->seed, sizeof(table->seed)) != 1)
+    {
+        return NGX_ERROR;
+    }
+
+    shpool->data = table;
+
+    return NGX_OK;
+}
+
+
+void
+ngx_amt_limit_key(struct sockaddr *sockaddr, uint32_t kind,
+    ngx_amt_limit_key_t *key)
+{
+    struct sockaddr_in   *sin;
+#if (NGX_HAVE_INET6)
+    struct sockaddr_in6  *sin6;
+#endif
+
+    ngx_memzero(key, sizeof(ngx_amt_limit_key_t));
+
+    key->kind = kind;
+
+    switch (sockaddr->sa_family) {
+
+    case AF_INET:
+        sin = (struct sockaddr_in *) sockaddr;
+        key->addr[10] = 0xff;
+        key->addr[11] = 0xff;
+        ngx_memcpy(&key->addr[12], &sin->sin_addr.s_addr, 4);
+        break;
+
+#if (NGX_HAVE_INET6)
+    case AF_INET6:
+        sin6 = (struct sockaddr_in6 *) sockaddr;
+        ngx_memcpy(key->addr, &sin6->sin6_addr.s6_addr,
+                   IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr) ? 16 : 8);
+        break;
+#endif
+
+    default:
+        break;
+    }
+}
+
+
+time_t
+ngx_amt_limit_banned(ngx_amt_limit_t *limit, ngx_amt_limit_key_t *key)
+{
+    uint64_t                now, until;
+    ngx_uint_t              i;
+    ngx_slab_pool_t        *shpool;
+    ngx_amt_limit_slot_t   *slot;
+
+    if (limit->max == 0) {
+        return 0;
+    }
+
+    until = 0;
+    now = ngx_amt_limit_now();
+    shpool = (ngx_slab_pool_t *) limit->zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    slot = ngx_amt_limit_set(shpool->data, key);
+
+    for (i = 0; i < NGX_AMT_LIMIT_WAYS; i++) {
+        if (slot[i].start
+            && ngx_memcmp(&slot[i].key, key, sizeof(ngx_amt_limit_key_t))
+               == 0)
+        {
+            until = slot[i].banned;
+            break;
+        }
+    }
+
+    ngx_shmtx_unlock(&shpool->mutex);
+
+    return until > now ? (time_t) ((until - now + 999) / 1000) : 0;
+}
+
+
+void
+ngx_amt_limit_failed(ngx_amt_limit_t *limit, ngx_amt_limit_key_t *key)
+{
+    uint64_t                now;
+    ngx_uint_t              i;
+    ngx_slab_pool_t        *shpool;
+    ngx_amt_limit_slot_t   *slot, *found;
+
+    if (limit->max == 0) {
+        return;
+    }
+
+    now = ngx_amt_limit_now();
+    shpool = (ngx_slab_pool_t *) limit->zone->shm.addr;
+
+    ngx_shmtx_lock(&shpool->mutex);
+
+    slot = ngx_amt_limit_set(shpool->data, key);
+    found = NULL;
+
+    for (i = 0; i < NGX_AMT_LIMIT_WAYS; i++) {
+        if (slot[i].start
+            && ngx_memcmp(&slot[i].key, key, sizeof(ngx_amt_limit_key_t))
+               == 0)
+        {
+            found = &slot[i];
+            break;
+        }
+    }
+
+    if (found == NULL) {
+
+        found = slot;
+
+        for (i = 1; i < NGX_AMT_LIMIT_WAYS; i++) {
+            if (ngx_max(slot[i].banned, slot[i].start)
+                < ngx_max(found->banned, found->start))
+            {
+                found = &slot[i];
+            }
+        }
+
+        found->start = 0;
+        found->key = *key;
+        found->failures = 0;
+        found->banned = 0;
+        found->start = now;
+    }
+
+    if (found->banned <= now && now - found->start >= limit->per) {
+        found->start = now;
+        found->failures = 0;
+    }
+
+    if (++found->failures >= limit->max) {
+        found->banned = now + limit->ban;
+        found->start = now;
+        found->failures = 0;
+    }
+
+    ngx_shmtx_unlock(&shpool->mutex);
+}
+
+
+static ngx_amt_limit_slot_t *
+ngx_amt_limit_set(ngx_amt_limit_table_t *table, ngx_amt_limit_key_t *key)
+{
+    u_char    text[sizeof(table->seed) + sizeof(ngx_amt_limit_key_t)];
+    uint32_t  hash;
+
+    ngx_memcpy(text, table->seed, sizeof(table->seed));
+    ngx_memcpy(text + sizeof(table->seed), key, sizeof(ngx_amt_limit_key_t));
+
+    hash = ngx_murmur_hash2(text, sizeof(text));
+
+    return table->slots + hash % table->sets * NGX_AMT_LIMIT_WAYS;
+}
+
+
+static uint64_t
+ngx_amt_limit_now(void)
+{
+    /* never 0, which marks an unused slot; the same in all workers */
+
+    return (uint64_t) ngx_current_msec + 1;
+}
