@@ -170,24 +170,59 @@ ngx_cira_json_utf8(ngx_str_t *s)
 }
 
 
-/* Length of the character at p, 0: not UTF-8 (RFC 3629: no surrogates) */
+/*
+ * Length of the character at p, 0: not UTF-8 as RFC 3629 section 4 has it.
+ * nginx's decoder takes some invalid sequences (0xf8.., wrong continuations).
+ */
 
 static size_t
 ngx_cira_json_char(u_char *p, size_t size)
 {
-    u_char    *last;
-    uint32_t   ch;
+    u_char  low, high;
+    size_t  i, len;
+
+    low = 0x80;
+    high = 0xbf;
 
     if (*p < 0x80) {
         return 1;
-    }
 
-    last = p;
-    ch = ngx_utf8_decode(&last, size);
+    } else if (*p >= 0xc2 && *p <= 0xdf) {
+        len = 2;
 
-    if (ch > 0x10ffff || (ch >= 0xd800 && ch <= 0xdfff)) {
+    } else if (*p >= 0xe0 && *p <= 0xef) {
+        len = 3;
+
+        if (*p == 0xe0) {
+            low = 0xa0;
+
+        } else if (*p == 0xed) {
+            high = 0x9f;
+        }
+
+    } else if (*p >= 0xf0 && *p <= 0xf4) {
+        len = 4;
+
+        if (*p == 0xf0) {
+            low = 0x90;
+
+        } else if (*p == 0xf4) {
+            high = 0x8f;
+        }
+
+    } else {
         return 0;
     }
 
-    return last - p;
+    if (size < len || p[1] < low || p[1] > high) {
+        return 0;
+    }
+
+    for (i = 2; i < len; i++) {
+        if ((p[i] & 0xc0) != 0x80) {
+            return 0;
+        }
+    }
+
+    return len;
 }
