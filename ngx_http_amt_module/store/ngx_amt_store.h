@@ -4,8 +4,9 @@
  * (SQLite now, PostgreSQL later).  Contract mps.md section 3.
  *
  * All functions are flow operations: NGX_OK, NGX_DECLINED (no such row),
- * NGX_ERROR with ERR_STORE, ERR_CONFLICT or ERR_INTERNAL.  Results are
- * allocated from the flow's pool.  GUIDs are 36 lower-case characters.
+ * NGX_ERROR with ERR_STORE, ERR_CONFLICT, ERR_INVALID or ERR_INTERNAL.
+ * Results live as long as the flow's pool.  GUIDs are 36 lower-case
+ * characters.  A string that is empty but not null has data != NULL.
  */
 
 
@@ -16,7 +17,9 @@
 #include "flow/ngx_amt_flow.h"
 
 
-#define NGX_AMT_STORE_NO_TIME  (-1)
+#define NGX_AMT_STORE_NO_TIME   (-1)
+
+#define NGX_AMT_STORE_MAX_TAGS  64               /* in one query */
 
 
 /* One row.  A string with data == NULL is null. */
@@ -74,7 +77,12 @@ typedef struct {
 ngx_int_t ngx_amt_store_get(ngx_amt_flow_t *f, ngx_str_t *guid,
     ngx_str_t *tenant, ngx_amt_store_device_t *row);
 
-/* *rows: ngx_array_t of ngx_amt_store_device_t. */
+/*
+ * *rows: ngx_array_t of ngx_amt_store_device_t.  hostname wins over
+ * friendly_name, that over tags; the first two are neither ordered nor paged.
+ * ERR_INVALID: more than NGX_AMT_STORE_MAX_TAGS tags, or the rows are more
+ * than 32 MB: the client must ask for smaller pages.
+ */
 ngx_int_t ngx_amt_store_list(ngx_amt_flow_t *f, ngx_amt_store_query_t *q,
     ngx_array_t **rows);
 
@@ -99,7 +107,11 @@ ngx_int_t ngx_amt_store_delete(ngx_amt_flow_t *f, ngx_str_t *guid,
     ngx_str_t *tenant);
 
 
-/* Connection events of the device plane, written in one transaction. */
+/*
+ * Connection events of the device plane, written in one transaction.  They
+ * may come again: an event changes a row only when no newer generation and no
+ * disconnect of its own generation was seen.
+ */
 
 typedef enum {
     NGX_AMT_STORE_CONNECTED = 0,
@@ -124,8 +136,11 @@ ngx_int_t ngx_amt_store_events(ngx_amt_flow_t *f, ngx_str_t *instance,
 ngx_int_t ngx_amt_store_reset(ngx_amt_flow_t *f, ngx_str_t *instance,
     ngx_str_t *keep, ngx_uint_t n);
 
-/* SELECT 1. *name is "SQLITE" or "POSTGRES". */
+/* Reads a row. *name (set at once) is "SQLITE" or "POSTGRES". */
 ngx_int_t ngx_amt_store_health(ngx_amt_flow_t *f, ngx_str_t *name);
+
+/* The name of amt_instance, by default the host name.  No operation. */
+ngx_str_t *ngx_amt_store_instance(void);
 
 
 #endif /* _NGX_AMT_STORE_H_INCLUDED_ */
