@@ -161,6 +161,10 @@ ngx_amt_sqlite_versions(ngx_amt_sqlite_t *c, ngx_amt_sqlite_task_t *t,
     int            rc;
     sqlite3_stmt  *stmt;
 
+    *application = 0;
+    *version = 0;
+    *objects = 0;
+
     rc = sqlite3_prepare_v2(c->db,
                             "SELECT a.application_id, v.user_version,"
                             " (SELECT count(*) FROM sqlite_schema)"
