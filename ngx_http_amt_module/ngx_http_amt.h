@@ -32,6 +32,11 @@
 ngx_thread_pool_t *ngx_amt_thread_pool(ngx_conf_t *cf, ngx_str_t *name);
 
 
+typedef struct {
+    ngx_uint_t  backend;                 /* answers detached calls itself */
+} ngx_http_amt_loc_conf_t;
+
+
 extern ngx_module_t  ngx_http_amt_module;
 
 

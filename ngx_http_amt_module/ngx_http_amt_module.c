@@ -8,6 +8,7 @@
 #include "flow/ngx_amt_flow.h"
 
 
+static void *ngx_http_amt_create_loc_conf(ngx_conf_t *cf);
 static void ngx_http_amt_exit_process(ngx_cycle_t *cycle);
 
 
@@ -21,7 +22,7 @@ static ngx_http_module_t  ngx_http_amt_module_ctx = {
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
 
-    NULL,                                  /* create location configuration */
+    ngx_http_amt_create_loc_conf,          /* create location configuration */
     NULL                                   /* merge location configuration */
 };
 
@@ -76,6 +77,13 @@ ngx_amt_thread_pool(ngx_conf_t *cf, ngx_str_t *name)
                        name, name, args);
 
     return NULL;
+}
+
+
+static void *
+ngx_http_amt_create_loc_conf(ngx_conf_t *cf)
+{
+    return ngx_pcalloc(cf->pool, sizeof(ngx_http_amt_loc_conf_t));
 }
 
 

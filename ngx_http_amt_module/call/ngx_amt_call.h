@@ -78,10 +78,12 @@ ngx_int_t ngx_amt_call_http(ngx_amt_flow_t *f, ngx_amt_call_conf_t *conf,
 void ngx_amt_call_wipe(ngx_amt_call_result_t *result);
 
 /*
- * For content handlers that are themselves a backend (amt_keystore): says
- * that r's answer, about to be sent with r->headers_out.status, is one, and
- * complete.  r is the subrequest.
+ * For content handlers that are themselves a backend (amt_keystore).  The
+ * directive calls _backend() for its location, so that nginx -t accepts it;
+ * the handler calls _answer() to say that r's answer, about to be sent with
+ * r->headers_out.status, is one, and complete.  r is the subrequest.
  */
+void ngx_amt_call_backend(ngx_conf_t *cf);
 void ngx_amt_call_answer(ngx_http_request_t *r);
 
 /* Does r belong to a detached call? */
@@ -93,15 +95,13 @@ ngx_uint_t ngx_amt_call_is(ngx_http_request_t *r);
  * server blocks and checks that it can carry calls with secrets (internal,
  * answered by a backend, nothing on disk, errors not replaced, room for the
  * answer of at least size bytes).  When several servers have it, all are
- * checked and the first is taken.  backend (optional): content handler that
- * is a backend besides proxy_pass.  directive, file and line for messages.
+ * checked and the first is taken.  directive, file and line for messages.
  */
 typedef struct {
     const char                *directive;    /* "amt_vault" */
     u_char                    *file;
     ngx_uint_t                 line;
     size_t                     size;
-    ngx_http_handler_pt        backend;
 } ngx_amt_call_check_t;
 
 ngx_int_t ngx_amt_call_locate(ngx_conf_t *cf, ngx_amt_call_conf_t *conf,

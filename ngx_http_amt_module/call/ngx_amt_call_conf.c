@@ -24,6 +24,17 @@ static ngx_http_upstream_conf_t *ngx_amt_call_proxy(ngx_conf_t *cf,
     ngx_http_core_loc_conf_t *clcf);
 
 
+void
+ngx_amt_call_backend(ngx_conf_t *cf)
+{
+    ngx_http_amt_loc_conf_t  *alcf;
+
+    alcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_amt_module);
+
+    alcf->backend = 1;
+}
+
+
 ngx_int_t
 ngx_amt_call_locate(ngx_conf_t *cf, ngx_amt_call_conf_t *conf,
     ngx_amt_call_check_t *check)
@@ -136,6 +147,7 @@ ngx_amt_call_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
     ngx_http_core_loc_conf_t *clcf, ngx_amt_call_check_t *check)
 {
     const char                *why;
+    ngx_http_amt_loc_conf_t   *alcf;
     ngx_http_upstream_conf_t  *u;
 
     if (!clcf->internal) {
@@ -165,7 +177,9 @@ ngx_amt_call_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
         return NGX_ERROR;
     }
 
-    if (check->backend && clcf->handler == check->backend) {
+    alcf = clcf->loc_conf[ngx_http_amt_module.ctx_index];
+
+    if (alcf->backend && clcf->handler) {
         return NGX_OK;
     }
 
@@ -173,12 +187,9 @@ ngx_amt_call_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
 
     if (clcf->handler == NULL || u == NULL || u->upstream == NULL) {
         return ngx_amt_call_refuse(cf, cscf, clcf, check,
-                                   check->backend
-                                   ? "is answered by nginx itself: it needs "
-                                     "\"proxy_pass\" without variables or "
-                                     "\"amt_keystore\""
-                                   : "is answered by nginx itself: it needs "
-                                     "\"proxy_pass\" without variables");
+                                   "is answered by nginx itself: it needs "
+                                   "\"proxy_pass\" without variables or "
+                                   "\"amt_keystore\"");
     }
 
     why = ngx_amt_call_check_upstream(u);

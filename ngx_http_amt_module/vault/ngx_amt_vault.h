@@ -27,10 +27,15 @@ typedef struct {
 /*
  * Paths are below the mount, without leading slash, e.g. "devices/<guid>",
  * "MPSCerts": segments of [A-Za-z0-9._-], not "." or ".."; anything else is
- * percent-encoded by the client or refused with ERR_INVALID.
+ * refused with ERR_INVALID.  Paths and data are copied: they may change when
+ * the operation has started.
  */
 
-/* Operation.  NGX_DECLINED: no such secret, or its version was deleted. */
+/*
+ * Operation.  *secret is overwritten.  NGX_DECLINED: no such secret, or its
+ * current version was deleted; secret->version is then what a write has to
+ * give as cas.
+ */
 ngx_int_t ngx_amt_vault_read(ngx_amt_flow_t *f, ngx_str_t *path,
     ngx_amt_secret_t *secret);
 
@@ -43,18 +48,28 @@ ngx_int_t ngx_amt_vault_read(ngx_amt_flow_t *f, ngx_str_t *path,
 ngx_int_t ngx_amt_vault_write(ngx_amt_flow_t *f, ngx_str_t *path,
     json_t *data, uint64_t cas, uint64_t *version);
 
-/* Operation: merges changes into the secret with read + CAS, a few tries. */
+/*
+ * Operation: merges the object changes (null removes a member) into the
+ * secret with read + CAS, a few tries.  Nothing is written when nothing would
+ * change.
+ */
 ngx_int_t ngx_amt_vault_merge(ngx_amt_flow_t *f, ngx_str_t *path,
     json_t *changes);
 
 /* Operation: deletes all versions and metadata; none is NGX_OK as well. */
 ngx_int_t ngx_amt_vault_delete(ngx_amt_flow_t *f, ngx_str_t *path);
 
-/* Operation: *keys becomes a JSON array of names; none is an empty array. */
+/*
+ * Operation: *keys becomes a JSON array of names (new reference); none is an
+ * empty array.
+ */
 ngx_int_t ngx_amt_vault_list(ngx_amt_flow_t *f, ngx_str_t *path,
     json_t **keys);
 
-/* Operation: sys/health?standbyok=true; *health is the JSON object. */
+/*
+ * Operation: sys/health?standbyok=true; *health is the JSON object (new
+ * reference) with "initialized" and "sealed", also when it is sealed.
+ */
 ngx_int_t ngx_amt_vault_health(ngx_amt_flow_t *f, json_t **health);
 
 /* A string member, or NULL; valid while the secret is. */
