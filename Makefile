@@ -123,7 +123,7 @@ asan-nginx: $(B)/asan/libngx.a
 
 INCS = -I$(CURDIR)/ngx_http_amt_module -I$(CURDIR)/ngx_stream_cira_module \
 	$(addprefix -I$(B)/nginx-src/src/,core event event/modules os/unix \
-	http http/modules stream) -I$(CURDIR)/t/unit
+	http http/modules http/v2 stream) -I$(CURDIR)/t/unit
 NGX_LIBS = $(LIBS) -lssl -lcrypto -lpcre2-8 -lz -ldl -lpthread
 
 
