@@ -1,0 +1,962 @@
+
+/*
+ * Channels of a session and the dialers that wait for one: contract apf.md
+ * sections 6.2, 8 and 16.3.
+ *
+ * A device has few places for channels; a channel keeps its place until the
+ * device has confirmed the end.  Idle channels to the WSMAN ports may be
+ * kept open for the next dialer, but only when the last one has released
+ * them explicitly.
+ */
+
+
+#include "ngx_cira_session.h"
+
+
+static void ngx_cira_channel_confirmation(ngx_cira_session_t *s,
+    ngx_cira_channel_t *ch, ngx_cira_apf_msg_t *msg);
+static void ngx_cira_channel_failure(ngx_cira_channel_t *ch,
+    uint32_t reason);
+static void ngx_cira_channel_closed(ngx_cira_channel_t *ch);
+static void ngx_cira_channel_pump(ngx_cira_session_t *s);
+static ngx_int_t ngx_cira_channel_reuse(ngx_cira_session_t *s,
+    ngx_cira_dial_t *d);
+static ngx_int_t ngx_cira_channel_open(ngx_cira_session_t *s,
+    ngx_cira_dial_t *d);
+static ngx_int_t ngx_cira_channel_request(ngx_cira_channel_t *ch);
+static void ngx_cira_channel_evict(ngx_cira_session_t *s);
+static void ngx_cira_channel_send_close(ngx_cira_channel_t *ch);
+static void ngx_cira_channel_set_free(ngx_cira_channel_t *ch);
+static ngx_cira_dial_t *ngx_cira_channel_detach(ngx_cira_channel_t *ch);
+static void ngx_cira_channel_fail(ngx_cira_channel_t *ch,
+    ngx_cira_dial_rc_e rc, ngx_uint_t reason);
+static ngx_cira_channel_t *ngx_cira_channel_find(ngx_cira_session_t *s,
+    uint32_t id);
+static void ngx_cira_dial_unqueue(ngx_cira_dial_t *d);
+static void ngx_cira_slot_free(ngx_cira_session_t *s, ngx_cira_dial_t *d);
+
+
+ngx_int_t
+ngx_cira_channel_dial(ngx_cira_session_t *s, ngx_cira_dial_t *d)
+{
+    d->session = s;
+    d->channel = NULL;
+    d->reused = 0;
+    d->waiting = 0;
+
+    if (s->closing || (ngx_cira_session_ready(s)
+                       && !ngx_cira_fsm_port(&s->fsm, d->port)))
+    {
+        d->session = NULL;
+        return NGX_DECLINED;
+    }
+
+    if (s->ndials >= s->conf->queue) {
+        d->session = NULL;
+        return NGX_BUSY;
+    }
+
+    ngx_queue_insert_tail(&s->dials, &d->queue);
+    d->waiting = 1;
+    s->ndials++;
+
+    ngx_cira_session_post(s);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_cira_channel_cancel(ngx_cira_dial_t *d)
+{
+    ngx_cira_channel_t  *ch;
+
+    if (d->waiting) {
+        ngx_cira_session_post(d->session);
+        ngx_cira_dial_unqueue(d);
+        d->session = NULL;
+        return;
+    }
+
+    ch = d->channel;
+
+    if (ch == NULL) {
+        return;
+    }
+
+    if (ch->state == NGX_CIRA_CHANNEL_OPENING) {
+        (void) ngx_cira_channel_detach(ch);
+        ch->state = NGX_CIRA_CHANNEL_OPENING_CLOSE;
+        ngx_cira_flow_free(ch);
+        return;
+    }
+
+    if (ch->state == NGX_CIRA_CHANNEL_BACKOFF) {
+        (void) ngx_cira_channel_detach(ch);
+        ngx_cira_channel_set_free(ch);
+        return;
+    }
+
+    ngx_cira_channel_close(d);
+}
+
+
+void
+ngx_cira_channel_close(ngx_cira_dial_t *d)
+{
+    ngx_cira_channel_t  *ch;
+
+    ch = d->channel;
+
+    if (ch == NULL) {
+        if (d->waiting) {
+            ngx_cira_channel_cancel(d);
+        }
+
+        return;
+    }
+
+    switch (ch->state) {
+
+    case NGX_CIRA_CHANNEL_OPEN:
+        (void) ngx_cira_channel_detach(ch);
+        ngx_cira_channel_send_close(ch);
+        ch->state = NGX_CIRA_CHANNEL_CLOSING;
+        ngx_cira_channel_set_timer(ch, NGX_CIRA_CLOSE_TIMEOUT);
+        ngx_cira_flow_free(ch);
+        break;
+
+    case NGX_CIRA_CHANNEL_ENDED:
+        (void) ngx_cira_channel_detach(ch);
+        ngx_cira_channel_set_free(ch);
+        break;
+
+    case NGX_CIRA_CHANNEL_OPENING:
+    case NGX_CIRA_CHANNEL_BACKOFF:
+        ngx_cira_channel_cancel(d);
+        break;
+
+    default:
+
+        /* aborted, closed() was not called yet */
+
+        (void) ngx_cira_channel_detach(ch);
+        break;
+    }
+}
+
+
+void
+ngx_cira_channel_release(ngx_cira_dial_t *d)
+{
+    ngx_cira_channel_t  *ch;
+
+    ch = d->channel;
+
+    if (ch == NULL || ch->state != NGX_CIRA_CHANNEL_OPEN
+        || ch->pos != ch->last || !d->poolable
+        || (ch->port != 16992 && ch->port != 16993)
+        || ch->session->closing
+        || ngx_cira_output_flush(ch->session) != NGX_OK)
+    {
+        ngx_cira_channel_close(d);
+        return;
+    }
+
+    (void) ngx_cira_channel_detach(ch);
+
+    ch->pooled = 1;
+    ngx_cira_channel_set_timer(ch, NGX_CIRA_POOL_TIMEOUT);
+}
+
+
+/* ---- messages of the device, apf.md section 16.3 ---- */
+
+void
+ngx_cira_channel_message(ngx_cira_session_t *s, ngx_cira_apf_msg_t *msg)
+{
+    ngx_cira_channel_t  *ch;
+
+    ch = ngx_cira_channel_find(s, msg->channel);
+
+    if (msg->type == NGX_CIRA_APF_CHANNEL_CONFIRMATION) {
+        ngx_cira_channel_confirmation(s, ch, msg);
+        return;
+    }
+
+    if (ch == NULL) {
+        return;
+    }
+
+    switch (msg->type) {
+
+    case NGX_CIRA_APF_CHANNEL_FAILURE:
+        ngx_cira_channel_failure(ch, msg->reason);
+        return;
+
+    case NGX_CIRA_APF_CHANNEL_WINDOW_ADJUST:
+
+        if (ch->state == NGX_CIRA_CHANNEL_OPENING
+            || ch->state == NGX_CIRA_CHANNEL_OPEN)
+        {
+            ngx_cira_flow_adjust(ch, msg->window);
+        }
+
+        return;
+
+    case NGX_CIRA_APF_CHANNEL_DATA:
+        ngx_cira_flow_data(ch, msg);
+        return;
+
+    default: /* NGX_CIRA_APF_CHANNEL_CLOSE */
+        ngx_cira_channel_closed(ch);
+        return;
+    }
+}
+
+
+static void
+ngx_cira_channel_confirmation(ngx_cira_session_t *s, ngx_cira_channel_t *ch,
+    ngx_cira_apf_msg_t *msg)
+{
+    u_char            buf[NGX_CIRA_APF_MESSAGE_MAX], *p;
+    ngx_cira_dial_t  *d;
+
+    if (ch == NULL) {
+
+        /* gives a place back that nobody here knows of */
+
+        p = ngx_cira_apf_channel_close(buf, msg->sender);
+        s->fsm.ops->send(s, buf, p - buf, 0);
+        return;
+    }
+
+    switch (ch->state) {
+
+    case NGX_CIRA_CHANNEL_OPENING:
+        break;
+
+    case NGX_CIRA_CHANNEL_OPENING_CLOSE:
+        ch->remote = msg->sender;
+        ch->state = NGX_CIRA_CHANNEL_CLOSING;
+        ngx_cira_channel_send_close(ch);
+        ngx_cira_channel_set_timer(ch, NGX_CIRA_CLOSE_TIMEOUT);
+        return;
+
+    default:
+        return;
+    }
+
+    ch->remote = msg->sender;
+    ch->state = NGX_CIRA_CHANNEL_OPEN;
+    ch->timed = 0;
+    ngx_cira_flow_adjust(ch, msg->window);
+
+    s->opened++;
+    s->id.channels++;
+
+    d = ch->dial;
+    ch->told = 1;
+    d->opened(d, NGX_CIRA_DIAL_OK, 0);
+
+    ngx_cira_flow_offer(ch);
+}
+
+
+static void
+ngx_cira_channel_failure(ngx_cira_channel_t *ch, uint32_t reason)
+{
+    switch (ch->state) {
+
+    case NGX_CIRA_CHANNEL_OPENING:
+
+        if (reason == 4 && ch->tries < NGX_CIRA_RETRIES) {
+
+            /* all places taken; ours that are idle are not needed more */
+
+            ch->state = NGX_CIRA_CHANNEL_BACKOFF;
+            ngx_cira_flow_free(ch);
+            ngx_cira_channel_set_timer(ch, NGX_CIRA_BACKOFF << ch->tries);
+            ch->tries++;
+            ngx_cira_channel_evict(ch->session);
+            return;
+        }
+
+        ngx_cira_channel_fail(ch, NGX_CIRA_DIAL_REFUSED, reason);
+        return;
+
+    case NGX_CIRA_CHANNEL_OPENING_CLOSE:
+    case NGX_CIRA_CHANNEL_CLOSING:
+        ngx_cira_channel_set_free(ch);
+        return;
+
+    default:
+        return;
+    }
+}
+
+
+static void
+ngx_cira_channel_closed(ngx_cira_channel_t *ch)
+{
+    switch (ch->state) {
+
+    case NGX_CIRA_CHANNEL_OPENING:
+        ngx_cira_channel_fail(ch, NGX_CIRA_DIAL_REFUSED, 2);
+        return;
+
+    case NGX_CIRA_CHANNEL_OPEN:
+        ngx_cira_channel_send_close(ch);
+
+        if (ch->dial == NULL) {
+            ngx_cira_channel_set_free(ch);
+            return;
+        }
+
+        /* the place is free, the dialer may still have bytes to take */
+
+        ch->state = NGX_CIRA_CHANNEL_ENDED;
+        ch->text = "device closed the channel";
+        ch->timed = 0;
+        ch->session->nchannels--;
+        ngx_cira_session_post(ch->session);
+        return;
+
+    case NGX_CIRA_CHANNEL_OPENING_CLOSE:
+    case NGX_CIRA_CHANNEL_CLOSING:
+        ngx_cira_channel_set_free(ch);
+        return;
+
+    default:
+        return;
+    }
+}
+
+
+/* an open channel ends on our side: the dialer is told later */
+
+void
+ngx_cira_channel_abort(ngx_cira_channel_t *ch, char *text)
+{
+    ngx_cira_session_t  *s;
+
+    s = ch->session;
+
+    ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
+                  "channel %uD to port %ui closed: %s",
+                  ch->local, (ngx_uint_t) ch->port, text);
+
+    if (ch->state == NGX_CIRA_CHANNEL_OPENING) {
+        ch->text = text;
+        ngx_cira_channel_fail(ch, NGX_CIRA_DIAL_REFUSED, 2);
+        return;
+    }
+
+    if (ch->state != NGX_CIRA_CHANNEL_OPEN) {
+        return;
+    }
+
+    ngx_cira_channel_send_close(ch);
+
+    ch->state = NGX_CIRA_CHANNEL_CLOSING;
+    ch->text = text;
+    ch->pooled = 0;
+    ngx_cira_channel_set_timer(ch, NGX_CIRA_CLOSE_TIMEOUT);
+    ngx_cira_flow_free(ch);
+    ngx_cira_session_post(s);
+}
+
+
+/* ---- what was put off ---- */
+
+void
+ngx_cira_channels_run(ngx_cira_session_t *s)
+{
+    char                *text;
+    ngx_queue_t         *q, *next;
+    ngx_cira_dial_t     *d;
+    ngx_cira_channel_t  *ch;
+
+    for (q = ngx_queue_head(&s->channels);
+         q != ngx_queue_sentinel(&s->channels);
+         q = next)
+    {
+        ch = ngx_queue_data(q, ngx_cira_channel_t, queue);
+
+        if (ch->close_wanted) {
+            ngx_cira_channel_send_close(ch);
+        }
+
+        if (ch->adjust_wanted) {
+            if (ch->state == NGX_CIRA_CHANNEL_OPEN) {
+                ngx_cira_flow_grant(ch);
+
+            } else {
+                ch->adjust_wanted = 0;
+            }
+        }
+
+        if (ch->blocked && ch->state == NGX_CIRA_CHANNEL_OPEN && ch->dial
+            && ch->credits && ngx_cira_output_room(s))
+        {
+            ch->blocked = 0;
+            ch->timed = 0;
+            d = ch->dial;
+            d->writable(d);
+        }
+
+        if (ch->dial
+            && (ch->state == NGX_CIRA_CHANNEL_CLOSING
+                || (ch->state == NGX_CIRA_CHANNEL_ENDED
+                    && ch->pos == ch->last)))
+        {
+            text = ch->text;
+            d = ngx_cira_channel_detach(ch);
+
+            if (ch->state == NGX_CIRA_CHANNEL_ENDED) {
+                ngx_cira_channel_set_free(ch);
+            }
+
+            d->closed(d, text);
+        }
+
+        /* the callbacks above neither add nor remove channels */
+
+        next = ngx_queue_next(q);
+
+        if (ch->state == NGX_CIRA_CHANNEL_FREE && !ch->close_wanted) {
+            ngx_queue_remove(q);
+            ngx_cira_flow_free(ch);
+            ngx_free(ch);
+        }
+    }
+
+    /* who was first shall not be first always */
+
+    if (!ngx_queue_empty(&s->channels)) {
+        q = ngx_queue_head(&s->channels);
+        ngx_queue_remove(q);
+        ngx_queue_insert_tail(&s->channels, q);
+    }
+
+    ngx_cira_channel_pump(s);
+}
+
+
+/*
+ * Serves waiting dialers, oldest first.  One that waits for the WSMAN slot
+ * does not hold up the others; one that waits for a place does.
+ */
+
+static void
+ngx_cira_channel_pump(ngx_cira_session_t *s)
+{
+    ngx_int_t         rc;
+    ngx_queue_t      *q;
+    ngx_cira_dial_t  *d;
+
+    if (ngx_queue_empty(&s->dials) || !ngx_cira_session_ready(s)) {
+        return;
+    }
+
+    q = ngx_queue_head(&s->dials);
+
+    while (q != ngx_queue_sentinel(&s->dials)) {
+
+        d = ngx_queue_data(q, ngx_cira_dial_t, queue);
+
+        if (!ngx_cira_fsm_port(&s->fsm, d->port)) {
+            ngx_cira_dial_unqueue(d);
+            d->session = NULL;
+            d->opened(d, NGX_CIRA_DIAL_REFUSED, 1);
+
+            /* a callback may have changed the queue */
+            q = ngx_queue_head(&s->dials);
+            continue;
+        }
+
+        if (d->slot && s->slot) {
+            q = ngx_queue_next(q);
+            continue;
+        }
+
+        rc = ngx_cira_channel_reuse(s, d);
+
+        if (rc == NGX_DECLINED) {
+            rc = ngx_cira_channel_open(s, d);
+        }
+
+        if (rc != NGX_OK) {
+            return;
+        }
+
+        q = ngx_queue_head(&s->dials);
+    }
+}
+
+
+static ngx_int_t
+ngx_cira_channel_reuse(ngx_cira_session_t *s, ngx_cira_dial_t *d)
+{
+    ngx_queue_t         *q;
+    ngx_cira_channel_t  *ch;
+
+    if (d->fresh || !d->poolable) {
+        return NGX_DECLINED;
+    }
+
+    for (q = ngx_queue_head(&s->channels);
+         q != ngx_queue_sentinel(&s->channels);
+         q = ngx_queue_next(q))
+    {
+        ch = ngx_queue_data(q, ngx_cira_channel_t, queue);
+
+        if (!ch->pooled || ch->port != d->port) {
+            continue;
+        }
+
+        ngx_cira_dial_unqueue(d);
+
+        ch->pooled = 0;
+        ch->timed = 0;
+        ch->dial = d;
+        s->id.channels++;
+
+        d->channel = ch;
+        d->reused = 1;
+
+        if (d->slot) {
+            s->slot = d;
+        }
+
+        d->opened(d, NGX_CIRA_DIAL_OK, 0);
+
+        return NGX_OK;
+    }
+
+    return NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_cira_channel_open(ngx_cira_session_t *s, ngx_cira_dial_t *d)
+{
+    ngx_queue_t         *q;
+    ngx_cira_channel_t  *ch;
+
+    for (q = ngx_queue_head(&s->channels);
+         q != ngx_queue_sentinel(&s->channels);
+         q = ngx_queue_next(q))
+    {
+        ch = ngx_queue_data(q, ngx_cira_channel_t, queue);
+
+        if (ch->state == NGX_CIRA_CHANNEL_BACKOFF) {
+            return NGX_AGAIN;
+        }
+    }
+
+    if (s->nchannels >= s->max_channels) {
+        ngx_cira_channel_evict(s);
+        return NGX_AGAIN;
+    }
+
+    ch = ngx_calloc(sizeof(ngx_cira_channel_t), s->connection->log);
+
+    if (ch == NULL) {
+        ngx_cira_dial_unqueue(d);
+        d->session = NULL;
+        d->opened(d, NGX_CIRA_DIAL_BUSY, 0);
+        return NGX_OK;
+    }
+
+    ch->session = s;
+    ch->port = (uint16_t) d->port;
+    ch->state = NGX_CIRA_CHANNEL_OPENING;
+
+    ch->window = (uint32_t) ((d->port == 16992 || d->port == 16993)
+                             ? s->conf->window : s->conf->window_redirection);
+
+    if (ngx_cira_channel_request(ch) != NGX_OK) {
+        ngx_free(ch);
+        return NGX_AGAIN;
+    }
+
+    ngx_cira_dial_unqueue(d);
+
+    ch->dial = d;
+    d->channel = ch;
+
+    if (d->slot) {
+        s->slot = d;
+    }
+
+    s->nchannels++;
+    ngx_queue_insert_tail(&s->channels, &ch->queue);
+
+    return NGX_OK;
+}
+
+
+/* ids are not used again before 2^32 others, apf.md section 8 */
+
+static ngx_int_t
+ngx_cira_channel_request(ngx_cira_channel_t *ch)
+{
+    u_char               buf[NGX_CIRA_APF_MESSAGE_MAX], *p;
+    uint32_t             id;
+    ngx_cira_session_t  *s;
+
+    s = ch->session;
+    id = s->channel_id;
+
+    do {
+        id++;
+    } while (id == 0 || ngx_cira_channel_find(s, id));
+
+    p = ngx_cira_apf_channel_open(buf, id, ch->window, ch->port);
+
+    if (ngx_cira_output_add(s, buf, p - buf) != NGX_OK) {
+        return NGX_AGAIN;
+    }
+
+    s->channel_id = id;
+    ch->local = id;
+    ch->state = NGX_CIRA_CHANNEL_OPENING;
+    ch->rx_open = ch->window;
+    ch->pending = 0;
+    ch->credits = 0;
+    ngx_cira_channel_set_timer(ch, NGX_CIRA_OPEN_TIMEOUT);
+
+    return NGX_OK;
+}
+
+
+/* closes an idle channel, unless a place is going to be free anyway */
+
+static void
+ngx_cira_channel_evict(ngx_cira_session_t *s)
+{
+    ngx_queue_t         *q;
+    ngx_cira_channel_t  *ch, *idle;
+
+    idle = NULL;
+
+    for (q = ngx_queue_head(&s->channels);
+         q != ngx_queue_sentinel(&s->channels);
+         q = ngx_queue_next(q))
+    {
+        ch = ngx_queue_data(q, ngx_cira_channel_t, queue);
+
+        if (ch->state == NGX_CIRA_CHANNEL_CLOSING) {
+            return;
+        }
+
+        if (ch->pooled
+            && (idle == NULL
+                || (ngx_msec_int_t) (ch->deadline - idle->deadline) < 0))
+        {
+            idle = ch;
+        }
+    }
+
+    if (idle) {
+        ngx_cira_channel_abort(idle, "its place is needed");
+    }
+}
+
+
+void
+ngx_cira_channels_timeout(ngx_cira_session_t *s)
+{
+    ngx_queue_t         *q;
+    ngx_cira_channel_t  *ch;
+
+    for (q = ngx_queue_head(&s->channels);
+         q != ngx_queue_sentinel(&s->channels);
+         q = ngx_queue_next(q))
+    {
+        ch = ngx_queue_data(q, ngx_cira_channel_t, queue);
+
+        if (!ch->timed
+            || (ngx_msec_int_t) (ch->deadline - ngx_current_msec) > 0)
+        {
+            continue;
+        }
+
+        ch->timed = 0;
+
+        switch (ch->state) {
+
+        case NGX_CIRA_CHANNEL_OPENING:
+            ngx_log_error(NGX_LOG_INFO, s->connection->log, 0,
+                          "device did not confirm channel %uD to port %ui",
+                          ch->local, (ngx_uint_t) ch->port);
+
+            ngx_cira_channel_fail(ch, NGX_CIRA_DIAL_TIMEOUT, 0);
+            break;
+
+        case NGX_CIRA_CHANNEL_OPENING_CLOSE:
+        case NGX_CIRA_CHANNEL_CLOSING:
+            ngx_cira_channel_set_free(ch);
+            break;
+
+        case NGX_CIRA_CHANNEL_BACKOFF:
+
+            if (ngx_cira_channel_request(ch) != NGX_OK) {
+                ngx_cira_channel_set_timer(ch, NGX_CIRA_BACKOFF);
+            }
+
+            break;
+
+        case NGX_CIRA_CHANNEL_OPEN:
+
+            if (ch->pooled) {
+                ngx_cira_channel_abort(ch, "idle");
+
+            } else {
+                ngx_cira_channel_abort(ch, "device does not take data");
+            }
+
+            break;
+
+        default:
+            break;
+        }
+    }
+}
+
+
+ngx_uint_t
+ngx_cira_channels_deadline(ngx_cira_session_t *s, ngx_msec_t *deadline)
+{
+    ngx_uint_t           found;
+    ngx_queue_t         *q;
+    ngx_cira_channel_t  *ch;
+
+    found = 0;
+
+    for (q = ngx_queue_head(&s->channels);
+         q != ngx_queue_sentinel(&s->channels);
+         q = ngx_queue_next(q))
+    {
+        ch = ngx_queue_data(q, ngx_cira_channel_t, queue);
+
+        if (ch->timed && (!found
+                          || (ngx_msec_int_t) (ch->deadline - *deadline) < 0))
+        {
+            *deadline = ch->deadline;
+            found = 1;
+        }
+    }
+
+    return found;
+}
+
+
+void
+ngx_cira_channels_end(ngx_cira_session_t *s)
+{
+    ngx_queue_t         *q;
+    ngx_cira_dial_t     *d;
+    ngx_cira_channel_t  *ch;
+
+    while (!ngx_queue_empty(&s->dials)) {
+        q = ngx_queue_head(&s->dials);
+        d = ngx_queue_data(q, ngx_cira_dial_t, queue);
+
+        ngx_cira_dial_unqueue(d);
+        d->session = NULL;
+        d->opened(d, NGX_CIRA_DIAL_LOST, 0);
+    }
+
+    for (q = ngx_queue_head(&s->channels);
+         q != ngx_queue_sentinel(&s->channels);
+         q = ngx_queue_next(q))
+    {
+        ch = ngx_queue_data(q, ngx_cira_channel_t, queue);
+
+        /* the last chance to take what the device had sent */
+
+        ngx_cira_flow_offer(ch);
+
+        d = ngx_cira_channel_detach(ch);
+
+        if (d == NULL) {
+            continue;
+        }
+
+        if (ch->told) {
+            d->closed(d, s->text);
+
+        } else {
+            d->opened(d, NGX_CIRA_DIAL_LOST, 0);
+        }
+    }
+
+    ngx_cira_channels_free(s);
+}
+
+
+void
+ngx_cira_channels_free(ngx_cira_session_t *s)
+{
+    ngx_queue_t         *q;
+    ngx_cira_channel_t  *ch;
+
+    while (!ngx_queue_empty(&s->channels)) {
+        q = ngx_queue_head(&s->channels);
+        ch = ngx_queue_data(q, ngx_cira_channel_t, queue);
+
+        ngx_queue_remove(q);
+        ngx_cira_flow_free(ch);
+        ngx_free(ch);
+    }
+
+    s->nchannels = 0;
+}
+
+
+/* ---- parts ---- */
+
+static void
+ngx_cira_channel_send_close(ngx_cira_channel_t *ch)
+{
+    u_char  buf[NGX_CIRA_APF_MESSAGE_MAX], *p;
+
+    p = ngx_cira_apf_channel_close(buf, ch->remote);
+
+    ch->close_wanted = (ngx_cira_output_add(ch->session, buf, p - buf)
+                        == NGX_AGAIN);
+}
+
+
+/* gives its place back; ngx_cira_channels_run() frees it */
+
+static void
+ngx_cira_channel_set_free(ngx_cira_channel_t *ch)
+{
+    if (ch->state == NGX_CIRA_CHANNEL_FREE) {
+        return;
+    }
+
+    if (ch->state != NGX_CIRA_CHANNEL_ENDED) {
+        ch->session->nchannels--;
+    }
+
+    ch->state = NGX_CIRA_CHANNEL_FREE;
+    ch->pooled = 0;
+    ch->timed = 0;
+
+    ngx_cira_session_post(ch->session);
+}
+
+
+/* parts channel and dialer; the dialer is not told */
+
+static ngx_cira_dial_t *
+ngx_cira_channel_detach(ngx_cira_channel_t *ch)
+{
+    ngx_cira_dial_t  *d;
+
+    d = ch->dial;
+
+    if (d == NULL) {
+        return NULL;
+    }
+
+    ch->dial = NULL;
+    ch->blocked = 0;
+    d->channel = NULL;
+    d->session = NULL;
+
+    if (ch->told) {
+        ch->session->id.channels--;
+    }
+
+    ngx_cira_slot_free(ch->session, d);
+
+    return d;
+}
+
+
+/* a channel that was not opened; called on a message or a timer only */
+
+static void
+ngx_cira_channel_fail(ngx_cira_channel_t *ch, ngx_cira_dial_rc_e rc,
+    ngx_uint_t reason)
+{
+    ngx_cira_dial_t  *d;
+
+    d = ngx_cira_channel_detach(ch);
+
+    if (rc == NGX_CIRA_DIAL_TIMEOUT) {
+
+        /* the confirmation may still come */
+
+        ch->state = NGX_CIRA_CHANNEL_OPENING_CLOSE;
+        ngx_cira_channel_set_timer(ch, NGX_CIRA_CLOSE_TIMEOUT);
+
+    } else {
+        ngx_cira_channel_set_free(ch);
+    }
+
+    ngx_cira_flow_free(ch);
+
+    if (d) {
+        d->opened(d, rc, reason);
+    }
+}
+
+
+static ngx_cira_channel_t *
+ngx_cira_channel_find(ngx_cira_session_t *s, uint32_t id)
+{
+    ngx_queue_t         *q;
+    ngx_cira_channel_t  *ch;
+
+    for (q = ngx_queue_head(&s->channels);
+         q != ngx_queue_sentinel(&s->channels);
+         q = ngx_queue_next(q))
+    {
+        ch = ngx_queue_data(q, ngx_cira_channel_t, queue);
+
+        if (ch->local == id
+            && ch->state != NGX_CIRA_CHANNEL_BACKOFF
+            && ch->state != NGX_CIRA_CHANNEL_ENDED
+            && ch->state != NGX_CIRA_CHANNEL_FREE)
+        {
+            return ch;
+        }
+    }
+
+    return NULL;
+}
+
+
+void
+ngx_cira_channel_set_timer(ngx_cira_channel_t *ch, ngx_msec_t delay)
+{
+    ch->deadline = ngx_current_msec + delay;
+    ch->timed = 1;
+
+    ngx_cira_session_post(ch->session);
+}
+
+
+static void
+ngx_cira_dial_unqueue(ngx_cira_dial_t *d)
+{
+    ngx_queue_remove(&d->queue);
+    d->waiting = 0;
+    d->session->ndials--;
+}
+
+
+static void
+ngx_cira_slot_free(ngx_cira_session_t *s, ngx_cira_dial_t *d)
+{
+    if (s->slot == d) {
+        s->slot = NULL;
+        ngx_cira_session_post(s);
+    }
+}
