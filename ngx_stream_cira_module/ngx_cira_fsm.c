@@ -627,3 +627,11 @@ ngx_cira_fsm_name(ngx_cira_fsm_t *f)
 
     return names[f->state == NGX_CIRA_CLOSING ? f->ended : f->state];
 }
+
+
+static ngx_uint_t
+ngx_cira_fsm_eq(ngx_str_t *s, const char *text)
+{
+    return s->len == ngx_strlen(text)
+           && ngx_memcmp(s->data, text, s->len) == 0;
+}
