@@ -41,5 +41,32 @@ ngx_int_t ngx_amt_power_capabilities(ngx_amt_flow_t *f,
 ngx_int_t ngx_amt_power_action(ngx_amt_flow_t *f, ngx_cira_info_t *info,
     ngx_uint_t action, json_t **body);
 
+/*
+ * Codecs of the above, without I/O.
+ *
+ * Children of AMT_BootSettingData with the defaults every power action
+ * writes: what was received is echoed in its order, nothing is added.
+ * Results as of ngx_amt_xml_done().
+ */
+ngx_int_t ngx_amt_power_boot_defaults(ngx_pool_t *pool,
+    ngx_amt_xml_t *setting, ngx_str_t *body);
+
+/*
+ * Body of a method that takes a state and the managed system: element is
+ * "PowerState" or "OSPowerSavingState".
+ */
+ngx_int_t ngx_amt_power_input(ngx_pool_t *pool, const char *element,
+    ngx_uint_t state, ngx_str_t *body);
+
+/*
+ * Power state of the host out of CIM_ServiceAvailableToElement, 0: not
+ * there.
+ */
+ngx_uint_t ngx_amt_power_state_find(ngx_array_t *items);
+
+/* Capabilities; a new reference, NULL: no memory. */
+json_t *ngx_amt_power_capabilities_json(ngx_uint_t major,
+    ngx_amt_xml_t *boot);
+
 
 #endif /* _NGX_AMT_POWER_H_INCLUDED_ */

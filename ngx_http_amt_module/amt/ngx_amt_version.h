@@ -22,6 +22,21 @@
 ngx_int_t ngx_amt_version(ngx_amt_flow_t *f, ngx_cira_info_t *info,
     json_t **body);
 
+/* What the version is made of, in the flow's pool. */
+
+typedef struct {
+    ngx_array_t               *items;    /* of CIM_SoftwareIdentity */
+    ngx_amt_wsman_response_t   setup;    /* AMT_SetupAndConfigurationService */
+} ngx_amt_version_t;
+
+
+/* Operation: reads it in a conversation of the caller; ERR_FAULT as above. */
+ngx_int_t ngx_amt_version_read(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
+    ngx_amt_version_t *version);
+
+/* Its JSON, a new reference; NULL: no memory. */
+json_t *ngx_amt_version_json(ngx_amt_version_t *version);
+
 /*
  * Digits before the first dot of the identity "AMT", or 0.  items: array of
  * ngx_amt_xml_t * as of an enumeration of CIM_SoftwareIdentity.

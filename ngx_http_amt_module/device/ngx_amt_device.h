@@ -35,9 +35,11 @@ ngx_int_t ngx_amt_device_open(ngx_amt_flow_t *f, ngx_cira_info_t *info,
     ngx_uint_t fresh, ngx_amt_device_t **dev);
 
 /*
- * Operation: one request, one answer, within amt_timeout.  SOAP faults are
- * NGX_OK with res->fault set; errors: TIMEOUT, LOST, DEVICE_AUTH,
- * BAD_ANSWER, ...  The answer is in the flow's pool.
+ * Operation: one request, one answer, within amt_timeout.  The request is
+ * encoded at once; res must live until the operation ended.  SOAP faults are
+ * NGX_OK with res->fault set; errors: TIMEOUT, LOST, DEVICE_AUTH, INVALID
+ * (text XML cannot carry), BAD_ANSWER, ...  The answer is in the flow's pool.
+ * After an error the next call dials again.
  */
 ngx_int_t ngx_amt_device_call(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     ngx_amt_wsman_request_t *req, ngx_amt_wsman_response_t *res);
@@ -53,6 +55,20 @@ ngx_int_t ngx_amt_device_get(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
  */
 ngx_int_t ngx_amt_device_enum(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     const char *class, ngx_array_t **items, ngx_amt_wsman_response_t *res);
+
+/*
+ * Fails the flow with ERR_FAULT and a text made of what was asked for and
+ * the fault's name.  Always NGX_ERROR.
+ */
+ngx_int_t ngx_amt_device_fault(ngx_amt_flow_t *f, const char *what,
+    ngx_amt_wsman_response_t *res);
+
+/*
+ * NGX_OK when the answer's content is an element of this name; else fails
+ * the flow with ERR_FAULT or ERR_BAD_ANSWER.
+ */
+ngx_int_t ngx_amt_device_expect(ngx_amt_flow_t *f, const char *name,
+    ngx_amt_wsman_response_t *res);
 
 /* Gives channel and slot back (or closes them mid-answer); NULL is fine. */
 void ngx_amt_device_close(ngx_amt_device_t *dev);

@@ -1,0 +1,84 @@
+
+/*
+ * A CONNECT tunnel to a device through the private listener of the worker
+ * that owns it, with the device's WSMAN slot: connects, sends one request,
+ * reads one answer, and gives channel and slot back.  Flow operations; knows
+ * nothing of digest and WSMAN.
+ */
+
+
+#ifndef _NGX_AMT_TUNNEL_H_INCLUDED_
+#define _NGX_AMT_TUNNEL_H_INCLUDED_
+
+
+#include "flow/ngx_amt_flow.h"
+#include "wsman/ngx_amt_http.h"
+#include "ngx_cira_api.h"
+
+
+#define NGX_AMT_TUNNEL_PORT  16992
+
+
+typedef struct {
+    ngx_connection_t         *connection;    /* NULL: not connected */
+    ngx_log_t                *log;
+    ngx_event_t               timer;
+
+    ngx_amt_flow_t           *flow;          /* of the pending operation */
+    uint64_t                  seq;
+
+    ngx_amt_http_response_t  *res;           /* being read */
+    u_char                   *out;           /* being sent */
+    u_char                   *out_last;
+
+    /* why the last operation failed */
+    ngx_amt_err_e             err;
+    const char               *text;          /* static */
+
+    unsigned                  reused:1;      /* channel came from the pool */
+    unsigned                  used:1;        /* an answer was received */
+    unsigned                  gone:1;        /* owner does not know it: look
+                                                up again */
+    unsigned                  unsent:1;      /* closed before the request
+                                                was sent */
+} ngx_amt_tunnel_t;
+
+
+void ngx_amt_tunnel_init(ngx_amt_tunnel_t *t, ngx_log_t *log);
+
+/*
+ * Operation: CONNECT to port 16992 of the device, waiting for its slot, at
+ * most timeout ms.  Memory, also of *res (the owner's answer), from the
+ * pool, which must live until the operation ended.  NGX_OK; NGX_ERROR:
+ * t->err says why (NOT_CONNECTED, BUSY, REFUSED, TIMEOUT, INTERNAL).  The
+ * flow's error is not set.
+ */
+ngx_int_t ngx_amt_tunnel_connect(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
+    ngx_cira_info_t *info, ngx_uint_t fresh, ngx_msec_t timeout,
+    ngx_pool_t *pool, ngx_amt_http_response_t *res);
+
+/*
+ * Operation: sends size bytes, which are one chunk towards the owner as made
+ * by ngx_amt_tunnel_chunk(), and reads one HTTP answer into *res.  NGX_OK;
+ * NGX_ERROR: t->err says why (LOST, TIMEOUT, BAD_ANSWER, INTERNAL), and the
+ * tunnel is closed.
+ */
+ngx_int_t ngx_amt_tunnel_exchange(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
+    ngx_str_t *out, ngx_msec_t timeout, ngx_pool_t *pool,
+    ngx_amt_http_response_t *res);
+
+/* Head and body of a request as one chunk.  NGX_OK or NGX_ERROR. */
+ngx_int_t ngx_amt_tunnel_chunk(ngx_pool_t *pool, ngx_str_t *head,
+    ngx_str_t *body, ngx_str_t *out);
+
+/*
+ * Gives the channel back to the pool and state (may be empty) to the next
+ * holder of the slot; closes it when it is not idle.
+ */
+void ngx_amt_tunnel_release(ngx_amt_tunnel_t *t, ngx_str_t *state);
+
+/* Closes channel and slot; harmless when not connected. */
+void ngx_amt_tunnel_close(ngx_amt_tunnel_t *t);
+
+
+#endif /* _NGX_AMT_TUNNEL_H_INCLUDED_ */
