@@ -414,13 +414,23 @@ sub finish {
     }
 }
 
+# For programs that are no test: stops, prints what is wrong
+sub finish_quietly {
+    my ($self) = @_;
+
+    $self->{finished}++;
+    $self->stop;
+    print STDERR "$_\n" for $self->problems;
+    remove_tree($self->{dir}) unless $ENV{AMT_KEEP};
+}
+
 # done_testing() after all servers are stopped and checked
 sub done {
     $_->finish for grep { $_ } @live;
     done_testing();
 }
 
-END { if (!$?) { } $_->finish for grep { $_ && $_->{pid} == $$ } @live; }
+END { $_->finish for grep { $_ && $_->{pid} == $$ } @live; }
 
 # ---- HTTP ------------------------------------------------------------------
 
