@@ -1,0 +1,409 @@
+
+/*
+ * The route table and how a path is matched.  Contract mps.md sections 1.2,
+ * 1.9, 2.0.
+ */
+
+
+#include "mps/ngx_amt_route.h"
+#include "mps/ngx_amt_mps_frames.h"
+#include "amt/ngx_amt_power.h"
+#include "amt/ngx_amt_version.h"
+#include "amt/ngx_amt_general.h"
+
+
+#define NGX_AMT_SEGMENTS  8
+
+
+static ngx_int_t ngx_amt_route_split(ngx_amt_api_t *api, ngx_str_t *uri,
+    ngx_str_t *prefix, ngx_str_t *segment, ngx_uint_t *n);
+static ngx_int_t ngx_amt_route_fixed(ngx_str_t *segment, const char *text,
+    size_t len);
+static ngx_int_t ngx_amt_route_match(const ngx_amt_route_t *route,
+    ngx_str_t *segment, ngx_uint_t n, ngx_str_t *params);
+
+
+const ngx_amt_route_t  ngx_amt_routes[] = {
+
+    { NGX_HTTP_POST, "authorize",
+      0, NGX_AMT_ROUTE_OPEN,
+      ngx_amt_mps_login_checks,
+      ngx_amt_mps_login, sizeof(ngx_amt_mps_login_t), NULL, NULL,
+      NULL, NULL,
+      "Login failed", NULL },
+
+    { NGX_HTTP_GET, "authorize/redirection/:guid",
+      NGX_AMT_SCOPE_REDIRECTION, NGX_AMT_ROUTE_AUDIT|NGX_AMT_ROUTE_EMPTY,
+      ngx_amt_mps_guid_checks,
+      ngx_amt_mps_redirection, sizeof(ngx_amt_mps_row_t), NULL, NULL,
+      "redirection.token", NULL,
+      "Exception during redirection token request", NULL },
+
+    { NGX_HTTP_GET, "devices",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_EMPTY,
+      ngx_amt_mps_list_checks,
+      ngx_amt_mps_devices_list, sizeof(ngx_amt_mps_list_t), NULL, NULL,
+      NULL, NULL,
+      "Exception during devices request", NULL },
+
+    { NGX_HTTP_GET, "devices/stats",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_EMPTY,
+      NULL,
+      ngx_amt_mps_devices_stats, sizeof(ngx_amt_mps_list_t), NULL, NULL,
+      NULL, NULL,
+      "Exception during devices request", NULL },
+
+    { NGX_HTTP_GET, "devices/tags",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_EMPTY,
+      NULL,
+      ngx_amt_mps_devices_tags, sizeof(ngx_amt_mps_list_t), NULL, NULL,
+      NULL, NULL,
+      "Exception during devices request", NULL },
+
+    { NGX_HTTP_GET, "devices/:guid",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_EMPTY,
+      ngx_amt_mps_guid_checks,
+      ngx_amt_mps_devices_get, sizeof(ngx_amt_mps_row_t), NULL, NULL,
+      NULL, NULL,
+      "Exception during device request", NULL },
+
+    { NGX_HTTP_POST, "devices",
+      NGX_AMT_SCOPE_DEVICES, NGX_AMT_ROUTE_AUDIT|NGX_AMT_ROUTE_EMPTY,
+      ngx_amt_mps_write_checks,
+      ngx_amt_mps_devices_write, sizeof(ngx_amt_mps_write_t),
+      ngx_amt_mps_write_drop, NULL,
+      "device.write", ngx_amt_mps_write_detail,
+      "Exception during device write", NULL },
+
+    { NGX_HTTP_PATCH, "devices",
+      NGX_AMT_SCOPE_DEVICES, NGX_AMT_ROUTE_AUDIT|NGX_AMT_ROUTE_EMPTY,
+      ngx_amt_mps_write_checks,
+      ngx_amt_mps_devices_write, sizeof(ngx_amt_mps_write_t),
+      ngx_amt_mps_write_drop, NULL,
+      "device.change", ngx_amt_mps_write_detail,
+      "Exception during device write", NULL },
+
+    { NGX_HTTP_DELETE, "devices/:guid",
+      NGX_AMT_SCOPE_DEVICES, NGX_AMT_ROUTE_AUDIT|NGX_AMT_ROUTE_EMPTY,
+      ngx_amt_mps_delete_checks,
+      ngx_amt_mps_devices_delete, sizeof(ngx_amt_mps_row_t), NULL, NULL,
+      "device.delete", ngx_amt_mps_delete_detail,
+      "Exception during device delete", NULL },
+
+    { NGX_HTTP_DELETE, "devices/refresh/:guid",
+      NGX_AMT_SCOPE_DEVICES, NGX_AMT_ROUTE_AUDIT,
+      ngx_amt_mps_guid_checks,
+      ngx_amt_mps_devices_refresh, sizeof(ngx_amt_mps_refresh_t),
+      ngx_amt_mps_refresh_drop, NULL,
+      "device.refresh", NULL,
+      "Exception during Device Refresh", NULL },
+
+    { NGX_HTTP_GET, "ciracert",
+      NGX_AMT_SCOPE_READ, 0,
+      NULL,
+      ngx_amt_mps_ciracert, sizeof(ngx_amt_api_frame_t), NULL, NULL,
+      NULL, NULL,
+      "Exception during MPS Root Certificate download", NULL },
+
+    { NGX_HTTP_GET, "health",
+      0, NGX_AMT_ROUTE_OPEN,
+      NULL,
+      ngx_amt_mps_health, sizeof(ngx_amt_mps_health_t),
+      ngx_amt_mps_health_drop, NULL,
+      NULL, NULL,
+      "Health Check Failed", NULL },
+
+    { NGX_HTTP_GET, "version",
+      0, 0,
+      NULL,
+      ngx_amt_mps_version, sizeof(ngx_amt_api_frame_t), NULL, NULL,
+      NULL, NULL,
+      "Exception during version request", NULL },
+
+    { NGX_HTTP_GET, "amt/generalSettings/:guid",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, ngx_amt_general,
+      NULL, NULL,
+      "Exception during AMT General Settings request", NULL },
+
+    { NGX_HTTP_GET, "amt/version/:guid",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, ngx_amt_version,
+      NULL, NULL,
+      "Exception during AMT Version request",
+      "AMT Version request failed for guid : " },
+
+    { NGX_HTTP_GET, "amt/power/state/:guid",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_TIMEOUT,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, ngx_amt_power_state,
+      NULL, NULL,
+      "Exception during Power State request",
+      "Power State request failed for guid : " },
+
+    { NGX_HTTP_GET, "amt/power/capabilities/:guid",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, ngx_amt_power_capabilities,
+      NULL, NULL,
+      "Exception during Power Capabilities request", NULL },
+
+    { NGX_HTTP_POST, "amt/power/action/:guid",
+      NGX_AMT_SCOPE_POWER, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
+      ngx_amt_mps_action_checks,
+      ngx_amt_mps_power_action, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, NULL,
+      "power.action", ngx_amt_mps_power_detail,
+      "Exception during Power Action request", NULL },
+
+    { 0, NULL, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL }
+};
+
+
+ngx_int_t
+ngx_amt_route_find(ngx_amt_api_t *api, ngx_uint_t method, ngx_str_t *uri,
+    ngx_str_t *prefix, ngx_uint_t *open)
+{
+    ngx_int_t               rc;
+    ngx_str_t               segment[NGX_AMT_SEGMENTS];
+    ngx_str_t               params[NGX_AMT_API_PARAMS];
+    ngx_uint_t              i, n;
+    const ngx_amt_route_t  *route;
+
+    *open = 0;
+
+    if (method == NGX_HTTP_HEAD) {
+        method = NGX_HTTP_GET;
+    }
+
+    rc = ngx_amt_route_split(api, uri, prefix, segment, &n);
+
+    if (rc != NGX_OK) {
+        return rc;
+    }
+
+    for (route = ngx_amt_routes; route->path; route++) {
+
+        ngx_memzero(params, sizeof(params));
+
+        if (ngx_amt_route_match(route, segment, n, params) != NGX_OK) {
+            continue;
+        }
+
+        if (route->flags & NGX_AMT_ROUTE_OPEN) {
+            *open = 1;
+        }
+
+        if (api->route || route->method != method) {
+            continue;
+        }
+
+        api->route = route;
+
+        for (i = 0; i < NGX_AMT_API_PARAMS; i++) {
+
+            if (params[i].data == NULL) {
+                continue;
+            }
+
+            api->params[i].data = ngx_pstrdup(api->pool, &params[i]);
+            if (api->params[i].data == NULL) {
+                return NGX_ERROR;
+            }
+
+            api->params[i].len = params[i].len;
+
+            if (ngx_amt_body_unescape(&api->params[i], 0) != NGX_OK
+                || !ngx_amt_body_utf8(api->params[i].data,
+                                      api->params[i].len))
+            {
+                api->bad_path = 1;
+                return NGX_OK;
+            }
+        }
+
+        api->guid = api->params[0];
+    }
+
+    return api->route ? NGX_OK : NGX_DECLINED;
+}
+
+
+/*
+ * Segments below /api/v1, still percent-encoded; NGX_DECLINED: not below it,
+ * too many, or an empty one before the end.
+ */
+
+static ngx_int_t
+ngx_amt_route_split(ngx_amt_api_t *api, ngx_str_t *uri, ngx_str_t *prefix,
+    ngx_str_t *segment, ngx_uint_t *n)
+{
+    size_t       len;
+    u_char      *p, *last, *end;
+    ngx_uint_t   i, skip;
+
+    p = uri->data;
+    last = p + uri->len;
+
+    for (end = p; end < last && *end != '?' && *end != '#'; end++) {
+        /* void */
+    }
+
+    last = end;
+    len = last - p;
+
+    api->path.data = ngx_pnalloc(api->pool, len + 1);
+    if (api->path.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    api->path.len = len;
+    ngx_memcpy(api->path.data, p, len);
+
+    if (len < prefix->len
+        || ngx_memcmp(p, prefix->data, prefix->len) != 0)
+    {
+        return NGX_DECLINED;
+    }
+
+    p += prefix->len;
+
+    if (p == last || *p != '/') {
+        return NGX_DECLINED;
+    }
+
+    for (i = 0; p < last; i++) {
+
+        if (i == NGX_AMT_SEGMENTS) {
+            return NGX_DECLINED;
+        }
+
+        segment[i].data = ++p;
+
+        for ( /* void */ ; p < last && *p != '/'; p++) { /* void */ }
+
+        segment[i].len = p - segment[i].data;
+
+        if (segment[i].len == 0) {
+
+            /* one trailing slash is fine */
+
+            if (p == last && i > 0) {
+                break;
+            }
+
+            return NGX_DECLINED;
+        }
+    }
+
+    /* the login of the reference gateway's layout: contract 1.9 */
+
+    skip = (prefix->len && i == 4
+            && ngx_amt_route_fixed(&segment[0], "login", 5) == NGX_OK
+            && ngx_amt_route_fixed(&segment[3], "authorize", 9) == NGX_OK);
+
+    if (i < skip + 3
+        || ngx_amt_route_fixed(&segment[skip], "api", 3) != NGX_OK
+        || ngx_amt_route_fixed(&segment[skip + 1], "v1", 2) != NGX_OK)
+    {
+        return NGX_DECLINED;
+    }
+
+    skip += 2;
+    *n = i - skip;
+
+    for (i = 0; i < *n; i++) {
+        segment[i] = segment[i + skip];
+    }
+
+    return NGX_OK;
+}
+
+
+/* Compares a percent-encoded segment with fixed text, ignoring case. */
+
+static ngx_int_t
+ngx_amt_route_fixed(ngx_str_t *segment, const char *text, size_t len)
+{
+    size_t     i;
+    u_char    *p, *last, c;
+    ngx_int_t  n;
+
+    p = segment->data;
+    last = p + segment->len;
+
+    for (i = 0; i < len; i++) {
+
+        if (p == last) {
+            return NGX_DECLINED;
+        }
+
+        c = *p++;
+
+        if (c == '%') {
+
+            if (last - p < 2) {
+                return NGX_DECLINED;
+            }
+
+            n = ngx_hextoi(p, 2);
+
+            if (n == NGX_ERROR) {
+                return NGX_DECLINED;
+            }
+
+            c = (u_char) n;
+            p += 2;
+        }
+
+        if (ngx_tolower(c) != ngx_tolower(text[i])) {
+            return NGX_DECLINED;
+        }
+    }
+
+    return p == last ? NGX_OK : NGX_DECLINED;
+}
+
+
+static ngx_int_t
+ngx_amt_route_match(const ngx_amt_route_t *route, ngx_str_t *segment,
+    ngx_uint_t n, ngx_str_t *params)
+{
+    size_t       len;
+    ngx_uint_t   i, k;
+    const char  *p, *end;
+
+    p = route->path;
+
+    for (i = 0, k = 0; i < n; i++) {
+
+        if (p == NULL) {
+            return NGX_DECLINED;
+        }
+
+        end = strchr(p, '/');
+        len = end ? (size_t) (end - p) : strlen(p);
+
+        if (*p == ':') {
+
+            if (k == NGX_AMT_API_PARAMS) {
+                return NGX_DECLINED;
+            }
+
+            params[k++] = segment[i];
+
+        } else if (ngx_amt_route_fixed(&segment[i], p, len) != NGX_OK) {
+            return NGX_DECLINED;
+        }
+
+        p = end ? end + 1 : NULL;
+    }
+
+    return p == NULL ? NGX_OK : NGX_DECLINED;
+}

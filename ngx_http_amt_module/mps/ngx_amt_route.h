@@ -1,0 +1,59 @@
+
+/*
+ * The route table: which method and path, who may call it, what is checked,
+ * what runs.  Contract mps.md sections 1.2, 2.0.
+ */
+
+
+#ifndef _NGX_AMT_ROUTE_H_INCLUDED_
+#define _NGX_AMT_ROUTE_H_INCLUDED_
+
+
+#include "mps/ngx_amt_mps.h"
+
+
+#define NGX_AMT_ROUTE_OPEN     0x01      /* no authentication */
+#define NGX_AMT_ROUTE_DEVICE   0x02      /* :guid must be connected */
+#define NGX_AMT_ROUTE_AUDIT    0x04      /* changes, or releases a secret */
+#define NGX_AMT_ROUTE_TIMEOUT  0x08      /* timeouts are E404*, not 504 */
+#define NGX_AMT_ROUTE_EMPTY    0x10      /* store failures: 500, no body */
+
+
+/* A device call of amt/ that needs nothing but the device. */
+typedef ngx_int_t (*ngx_amt_device_pt)(ngx_amt_flow_t *f,
+    ngx_cira_info_t *info, json_t **body);
+
+
+struct ngx_amt_route_s {
+    ngx_uint_t              method;      /* NGX_HTTP_GET, also for HEAD */
+    const char             *path;        /* below /api/v1/, ":x" is any */
+    ngx_uint_t              scope;       /* NGX_AMT_SCOPE_..., 0: any */
+    ngx_uint_t              flags;
+    const ngx_amt_check_t  *checks;
+
+    ngx_amt_body_pt         body;        /* of the flow */
+    size_t                  size;        /* of its frame */
+    ngx_amt_drop_pt         drop;
+    ngx_amt_device_pt       device;      /* for ngx_amt_mps_device() */
+
+    const char             *action;      /* in the audit log */
+    ngx_int_t             (*detail)(ngx_amt_api_t *api, ngx_str_t *detail);
+    const char             *exception;   /* E(500), 504 */
+    const char             *failed;      /* E(400) on a fault, before G */
+};
+
+
+/* Ends with path NULL. */
+extern const ngx_amt_route_t  ngx_amt_routes[];
+
+
+/*
+ * Finds the route of a path: fills api->route, params, guid, path, bad_path.
+ * uri is the unparsed one.  NGX_OK; NGX_DECLINED: no such route; *open: the
+ * path needs no authentication, whatever its method.  NGX_ERROR: no memory.
+ */
+ngx_int_t ngx_amt_route_find(ngx_amt_api_t *api, ngx_uint_t method,
+    ngx_str_t *uri, ngx_str_t *prefix, ngx_uint_t *open);
+
+
+#endif /* _NGX_AMT_ROUTE_H_INCLUDED_ */
