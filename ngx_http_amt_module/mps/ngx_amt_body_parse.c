@@ -373,7 +373,8 @@ ngx_amt_body_query(ngx_str_t *args)
         }
 
         key.len = eq - p;
-        key.data = ngx_memcpy(buf, p, key.len);
+        key.data = buf;
+        ngx_memcpy(key.data, p, key.len);
 
         /* what cannot be decoded stays as it is */
 
@@ -381,20 +382,18 @@ ngx_amt_body_query(ngx_str_t *args)
             || !ngx_amt_body_utf8(key.data, key.len))
         {
             key.len = eq - p;
-            key.data = ngx_memcpy(buf, p, key.len);
+            ngx_memcpy(key.data, p, key.len);
         }
 
         value.len = eq < end ? end - eq - 1 : 0;
-        value.data = ngx_cpymem(buf + args->len, end - value.len, value.len)
-                     - value.len;
+        value.data = buf + args->len;
+        ngx_memcpy(value.data, end - value.len, value.len);
 
         if (ngx_amt_body_unescape(&value, 1) != NGX_OK
             || !ngx_amt_body_utf8(value.data, value.len))
         {
             value.len = eq < end ? end - eq - 1 : 0;
-            value.data = ngx_cpymem(buf + args->len, end - value.len,
-                                    value.len)
-                         - value.len;
+            ngx_memcpy(value.data, end - value.len, value.len);
         }
 
         if (!ngx_amt_body_utf8(key.data, key.len)

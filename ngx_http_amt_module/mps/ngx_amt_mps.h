@@ -42,10 +42,8 @@ typedef struct {
     ngx_str_t              prefix;       /* stripped from the path */
     size_t                 max_body;
     ngx_msec_t             budget;
-    time_t                 login_lifetime;
     time_t                 redirection_lifetime;
     ngx_str_t              ciracert;     /* PEM text, CRLF */
-    ngx_str_t              version;
 } ngx_amt_mps_conf_t;
 
 

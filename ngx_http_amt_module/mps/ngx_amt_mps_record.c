@@ -54,7 +54,7 @@ ngx_amt_mps_tenant(ngx_amt_api_t *api, json_t *place, ngx_str_t *tenant)
 
     *tenant = api->tenant;
 
-    if (tenant->len) {
+    if (!api->id.any_tenant) {
         return;
     }
 

@@ -15,8 +15,8 @@ void ngx_amt_mps_record(ngx_amt_out_t *o, ngx_amt_store_device_t *row,
     ngx_uint_t full);
 
 /*
- * The tenant a call works for: the caller's, and only while that is the
- * default one, tenantId of place (query or body).  Contract mps.md 1.8.
+ * The tenant a call works for: the caller's, and only when the caller is
+ * bound to none, tenantId of place (query or body).  Contract mps.md 1.8.
  */
 void ngx_amt_mps_tenant(ngx_amt_api_t *api, json_t *place, ngx_str_t *tenant);
 

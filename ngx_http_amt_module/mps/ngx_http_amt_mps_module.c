@@ -60,13 +60,6 @@ static ngx_command_t  ngx_http_amt_mps_commands[] = {
       offsetof(ngx_amt_mps_conf_t, budget),
       NULL },
 
-    { ngx_string("amt_login_lifetime"),
-      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_sec_slot,
-      NGX_HTTP_LOC_CONF_OFFSET,
-      offsetof(ngx_amt_mps_conf_t, login_lifetime),
-      NULL },
-
     { ngx_string("amt_redirection_lifetime"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_conf_set_sec_slot,
@@ -238,15 +231,6 @@ ngx_http_amt_mps_allowed(ngx_amt_api_t *api, ngx_http_request_t *r,
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
     }
 
-    /* a token for one device's redirection is good for nothing here */
-
-    if (api->id.device.len
-        && !(api->id.device.len == 1 && api->id.device.data[0] == '*'))
-    {
-        rc = ngx_amt_reply_error(api, 403, "Token is for redirection only");
-        goto refused;
-    }
-
     if (api->route && api->route->scope
         && ngx_amt_auth_allow(&api->id, api->route->scope) != NGX_OK)
     {
@@ -363,7 +347,6 @@ ngx_http_amt_mps_create_conf(ngx_conf_t *cf)
 
     conf->max_body = NGX_CONF_UNSET_SIZE;
     conf->budget = NGX_CONF_UNSET_MSEC;
-    conf->login_lifetime = NGX_CONF_UNSET;
     conf->redirection_lifetime = NGX_CONF_UNSET;
 
     return conf;
@@ -380,8 +363,6 @@ ngx_http_amt_mps_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_size_value(conf->max_body, prev->max_body,
                               NGX_AMT_BODY_MAX);
     ngx_conf_merge_msec_value(conf->budget, prev->budget, 30000);
-    ngx_conf_merge_sec_value(conf->login_lifetime, prev->login_lifetime,
-                             1440 * 60);
     ngx_conf_merge_sec_value(conf->redirection_lifetime,
                              prev->redirection_lifetime, 5 * 60);
     ngx_conf_merge_str_value(conf->ciracert, prev->ciracert, "");
@@ -390,12 +371,10 @@ ngx_http_amt_mps_merge_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    if (conf->budget == 0 || conf->login_lifetime == 0
-        || conf->redirection_lifetime == 0)
-    {
+    if (conf->budget == 0 || conf->redirection_lifetime == 0) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"amt_budget\", \"amt_login_lifetime\" and "
-                           "\"amt_redirection_lifetime\" must not be zero");
+                           "\"amt_budget\" and \"amt_redirection_lifetime\" "
+                           "must not be zero");
         return NGX_CONF_ERROR;
     }
 
