@@ -21,8 +21,6 @@
 #define NGX_AMT_SQLITE_WAL_WAIT    100           /* ms for readers to end */
 
 
-static ngx_int_t ngx_amt_sqlite_ready(ngx_amt_sqlite_t *c,
-    ngx_amt_sqlite_task_t *t);
 static ngx_int_t ngx_amt_sqlite_open(ngx_amt_sqlite_t *c,
     ngx_amt_sqlite_task_t *t);
 static ngx_int_t ngx_amt_sqlite_verify(ngx_amt_sqlite_t *c,
@@ -257,7 +255,7 @@ ngx_amt_sqlite_settle(ngx_amt_sqlite_t *c)
 
 /* An open connection to the file that has the path now. */
 
-static ngx_int_t
+ngx_int_t
 ngx_amt_sqlite_ready(ngx_amt_sqlite_t *c, ngx_amt_sqlite_task_t *t)
 {
     uint64_t         now;

@@ -124,6 +124,10 @@ typedef ngx_int_t (*ngx_amt_sqlite_job_pt)(const ngx_amt_sqlite_conf_t *conf,
 ngx_int_t ngx_amt_sqlite_as_worker(ngx_amt_sqlite_job_pt job,
     const ngx_amt_sqlite_conf_t *conf, ngx_cycle_t *cycle, ngx_log_t *log);
 
+/* Opens the file that has the path now, if it is not the open one. */
+ngx_int_t ngx_amt_sqlite_ready(ngx_amt_sqlite_t *c,
+    ngx_amt_sqlite_task_t *t);
+
 /* Runs one read. */
 void ngx_amt_sqlite_read(ngx_amt_sqlite_t *c, ngx_amt_sqlite_task_t *t);
 

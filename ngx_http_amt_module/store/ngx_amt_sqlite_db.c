@@ -15,6 +15,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
+#include "ngx_http_amt.h"
 #include "store/ngx_amt_sqlite_db.h"
 
 
@@ -37,7 +38,6 @@ typedef struct {
 } ngx_amt_sqlite_read_t;
 
 
-static ngx_thread_pool_t *ngx_amt_sqlite_db_pool(ngx_conf_t *cf, char *name);
 static void ngx_amt_sqlite_db_read_thread(void *data, ngx_log_t *log);
 static void ngx_amt_sqlite_db_read_done(ngx_event_t *ev);
 static void ngx_amt_sqlite_db_kick(ngx_event_t *ev);
@@ -46,6 +46,10 @@ static void ngx_amt_sqlite_db_write_done(ngx_event_t *ev);
 static void ngx_amt_sqlite_db_finish(ngx_amt_sqlite_db_t *db);
 static void ngx_amt_sqlite_db_hold(ngx_amt_sqlite_db_t *db);
 static void ngx_amt_sqlite_db_hold_handler(ngx_event_t *ev);
+
+
+static ngx_str_t  ngx_amt_sqlite_db_readers = ngx_string(NGX_AMT_POOL_READ);
+static ngx_str_t  ngx_amt_sqlite_db_writer = ngx_string(NGX_AMT_POOL_WRITE);
 
 
 ngx_int_t
@@ -442,37 +446,14 @@ ngx_amt_sqlite_db_conf(ngx_conf_t *cf, ngx_amt_sqlite_db_t *db,
     db->conf.schema = schema;
     db->conf.busy = NGX_AMT_SQLITE_BUSY;
 
-    db->read_pool = ngx_amt_sqlite_db_pool(cf, "amt_read");
-    db->write_pool = ngx_amt_sqlite_db_pool(cf, "amt_write");
+    db->read_pool = ngx_amt_thread_pool(cf, &ngx_amt_sqlite_db_readers);
+    db->write_pool = ngx_amt_thread_pool(cf, &ngx_amt_sqlite_db_writer);
 
     if (db->read_pool == NULL || db->write_pool == NULL) {
         return NGX_ERROR;
     }
 
     return NGX_OK;
-}
-
-
-static ngx_thread_pool_t *
-ngx_amt_sqlite_db_pool(ngx_conf_t *cf, char *name)
-{
-    ngx_str_t           s;
-    ngx_thread_pool_t  *tp;
-
-    s.data = (u_char *) name;
-    s.len = ngx_strlen(name);
-
-    tp = ngx_thread_pool_get(cf->cycle, &s);
-
-    if (tp == NULL) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "the databases need \"thread_pool amt_read "
-                           "threads=4;\" and \"thread_pool amt_write "
-                           "threads=1;\" in the main context before \"http\", "
-                           "\"%s\" is missing", name);
-    }
-
-    return tp;
 }
 
 
@@ -485,16 +466,14 @@ ngx_amt_sqlite_db_check(ngx_conf_t *cf, ngx_amt_sqlite_db_t *db)
 
 
 ngx_int_t
-ngx_amt_sqlite_db_create(ngx_cycle_t *cycle, ngx_amt_sqlite_db_t *db)
+ngx_amt_sqlite_db_create(ngx_cycle_t *cycle, ngx_amt_sqlite_db_t *db,
+    ngx_amt_sqlite_job_pt job)
 {
     if (ngx_test_config) {
         return NGX_OK;
     }
 
-    if (ngx_amt_sqlite_as_worker(ngx_amt_sqlite_prepare, &db->conf, cycle,
-                                 cycle->log)
-        == NGX_OK)
-    {
+    if (ngx_amt_sqlite_as_worker(job, &db->conf, cycle, cycle->log) == NGX_OK) {
         return NGX_OK;
     }
 

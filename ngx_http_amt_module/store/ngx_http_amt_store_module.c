@@ -285,7 +285,8 @@ ngx_http_amt_store_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    return ngx_amt_sqlite_db_create(cycle, &smcf->sqlite);
+    return ngx_amt_sqlite_db_create(cycle, &smcf->sqlite,
+                                    ngx_amt_sqlite_prepare);
 }
 
 
