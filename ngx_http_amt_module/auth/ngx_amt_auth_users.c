@@ -54,7 +54,8 @@ ngx_amt_users_parse(ngx_pool_t *pool, ngx_str_t *text,
 
     for ( ;; ) {
 
-        ngx_memzero(field, sizeof(field));
+        ngx_str_set(&field[2], "");
+        ngx_str_set(&field[3], "");
 
         rc = ngx_amt_principal_line(&rest, &line, field, 4, &fields, err);
 
