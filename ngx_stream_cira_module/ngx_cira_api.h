@@ -53,8 +53,9 @@ typedef struct {
     ngx_int_t  (*lookup)(const u_char *guid, ngx_cira_info_t *info);
 
     /*
-     * Pages through connected devices in GUID order: fills at most n entries
-     * with GUIDs greater than cursor (NULL: from the start); returns their
+     * Pages through connected devices: fills at most n entries that follow
+     * the GUID cursor (NULL: from the start) in an order that is fixed but
+     * not sorted; the cursor itself need not be connected.  Returns their
      * number, 0 at the end, NGX_ERROR without a zone.
      */
     ngx_int_t  (*list)(const u_char *cursor, ngx_cira_info_t *info,

@@ -47,6 +47,7 @@ typedef struct {
     ngx_str_t     tenant;
     ngx_str_t     addr;                  /* peer address, text */
     ngx_uint_t    channels;              /* open towards a dialer */
+    int64_t       published;             /* registry's own, starts as 0 */
 } ngx_cira_identity_t;
 
 
