@@ -8,6 +8,7 @@
 
 
 #include "ngx_cira_session.h"
+#include "ngx_cira_zone.h"
 
 
 static ngx_int_t ngx_stream_cira_preaccess_handler(ngx_stream_session_t *s);
@@ -149,7 +150,8 @@ ngx_module_t  ngx_stream_cira_module = {
     NULL,                                  /* exit thread */
     NULL,                                  /* exit process */
     NULL,                                  /* exit master */
-    NGX_MODULE_V1_PADDING
+    (uintptr_t) &ngx_cira_api,           /* ngx_cira_api_find() */
+    0, 0, 0, 0, 0, 0, 0
 };
 
 
