@@ -256,7 +256,8 @@ test_answer(test_run_t *run, ngx_amt_flow_t *f, ngx_int_t rc)
 
     root = json_pack("{s:i,s:i,s:s%,s:I,s:O*}", "rc", (int) rc,
                      "err", (int) f->err.code,
-                     "text", (char *) f->err.text.data, f->err.text.len,
+                     "text", f->err.text.len ? (char *) f->err.text.data : "",
+                     f->err.text.len,
                      "version", (json_int_t) run->version,
                      "data", run->json);
     text = root ? json_dumps(root, JSON_COMPACT|JSON_SORT_KEYS) : NULL;
@@ -297,20 +298,21 @@ test_done(ngx_amt_flow_t *f, ngx_int_t rc, void *data)
     run->flow = NULL;
 
     if (run->request) {
+
+        /* frees run by its cleanup */
+
         c = run->request->connection;
         test_answer(run, f, rc);
         ngx_http_run_posted_requests(c);
-
-    } else {
-        ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                      "test: %V ended without client: rc %i, err %ui, %V",
-                      &run->op, rc, (ngx_uint_t) f->err.code, &f->err.text);
+        return;
     }
 
-    if (run->request == NULL) {
-        json_decref(run->json);
-        ngx_free(run);
-    }
+    ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
+                  "test: %V ended without client: rc %i, err %ui, %V",
+                  &run->op, rc, (ngx_uint_t) f->err.code, &f->err.text);
+
+    json_decref(run->json);
+    ngx_free(run);
 }
 
 

@@ -5,6 +5,7 @@ package AMT::Test;
 # [emerg], sanitizer and valgrind reports.
 #
 #   my $t = AMT::Test->new(user => 'www-data', workers => 2);
+#       nginx => AMT::Test::build() . '/unit/amt_nginx' runs that one instead
 #   $t->certs;                              # root.crt mps.crt mps.key web.*
 #   $t->start(main => ..., stream => ..., http => ...);
 #       %%DIR%% is the directory, %%PORT:name%% a free port
@@ -154,7 +155,7 @@ sub config {
     $part{events} ||= 'worker_connections 4096;';
 
     my $modules = variant() eq 'asan' ? build() . '/asan' : build() . '/modules';
-    my $load = join '', map { "load_module $_;\n" }
+    my $load = $self->{nginx} ? '' : join '', map { "load_module $_;\n" }
         grep { variant() ne 'asan' || !m{^/usr/} }
         '/usr/lib/nginx/modules/ngx_stream_module.so',
         "$modules/ngx_stream_cira_module.so",
@@ -194,7 +195,8 @@ EOF
 sub command {
     my ($self, @args) = @_;
     my $dir = $self->{dir};
-    my $nginx = variant() eq 'asan' ? build() . '/asan/nginx' : '/usr/sbin/nginx';
+    my $nginx = $self->{nginx}
+        || (variant() eq 'asan' ? build() . '/asan/nginx' : '/usr/sbin/nginx');
     my @cmd = ($nginx, '-p', $dir, '-c', "$dir/nginx.conf",
         '-e', "$dir/logs/error.log", @args);
 
