@@ -427,7 +427,13 @@ ngx_amt_keystore_write(ngx_amt_sqlite_task_t *t, ngx_amt_sqlite_t *c,
     (void) sqlite3_bind_int64(stmt, 3, op->created);
     (void) sqlite3_bind_blob(stmt, 4, op->ring->keys[0].id,
                              NGX_AMT_KEYSTORE_ID, SQLITE_STATIC);
-    (void) sqlite3_bind_blob64(stmt, 5, sealed, size, SQLITE_STATIC);
+
+    if (sqlite3_bind_blob64(stmt, 5, sealed, size, SQLITE_STATIC)
+        != SQLITE_OK)
+    {
+        ngx_amt_sqlite_reset(stmt);
+        return ngx_amt_keystore_internal(t, "the value is too large");
+    }
 
     rc = ngx_amt_keystore_step(t, c, stmt, "write");
 

@@ -337,12 +337,11 @@ ngx_amt_sqlite_open(ngx_amt_sqlite_t *c, ngx_amt_sqlite_task_t *t)
     c->full = 1;
 
     if (ngx_amt_sqlite_exec(c, t, sql) != NGX_OK
-        || ngx_amt_sqlite_exec(c, t, "PRAGMA synchronous=FULL;"
-                                     "PRAGMA secure_delete=ON;"
-                                     "PRAGMA cell_size_check=ON;"
-                                     "PRAGMA cache_size=-8000;"
-                                     "PRAGMA temp_store=MEMORY")
-           != NGX_OK
+        || ngx_amt_sqlite_exec(c, t, "PRAGMA synchronous=FULL") != NGX_OK
+        || ngx_amt_sqlite_exec(c, t, "PRAGMA secure_delete=ON") != NGX_OK
+        || ngx_amt_sqlite_exec(c, t, "PRAGMA cell_size_check=ON") != NGX_OK
+        || ngx_amt_sqlite_exec(c, t, "PRAGMA cache_size=-8000") != NGX_OK
+        || ngx_amt_sqlite_exec(c, t, "PRAGMA temp_store=MEMORY") != NGX_OK
         || ngx_amt_sqlite_verify(c, t) != NGX_OK)
     {
         return NGX_ERROR;

@@ -57,7 +57,8 @@ static const ngx_amt_sqlite_advice_t  ngx_amt_sqlite_advices[] = {
       "the file is not a database: stop nginx, then restore a backup" },
 
     { SQLITE_IOERR, 1, "I/O error",
-      "look for errors of the disk in the kernel log" },
+      "look for errors of the disk in the kernel log, and for a limit of the "
+      "size of files" },
 
     { SQLITE_MISMATCH, 1, "the database has another schema",
       "the file was replaced by one of another program or version: restore "

@@ -52,9 +52,10 @@ static ngx_int_t
 ngx_amt_store_sqlite_change(ngx_amt_sqlite_task_t *t, ngx_amt_sqlite_t *c,
     ngx_amt_store_op_t *op)
 {
-    int                      rc;
+    int                      rc, i;
     const char              *what;
     ngx_int_t                res;
+    ngx_str_t               *v[8];
     sqlite3_stmt            *stmt;
     ngx_amt_store_device_t   row;
 
@@ -71,17 +72,28 @@ ngx_amt_store_sqlite_change(ngx_amt_sqlite_task_t *t, ngx_amt_sqlite_t *c,
         return ngx_amt_sqlite_error(c, t, sqlite3_errcode(c->db), what);
     }
 
-    (void) ngx_amt_sqlite_bind(stmt, 1, &op->row.guid);
-    (void) ngx_amt_sqlite_bind(stmt, 2, &op->row.tenant);
-    (void) ngx_amt_sqlite_bind(stmt, 3, &op->row.hostname);
-    (void) ngx_amt_sqlite_bind(stmt, 4, &op->row.tags);
-    (void) ngx_amt_sqlite_bind(stmt, 5, &op->row.mps_username);
-    (void) ngx_amt_sqlite_bind(stmt, 6, &op->row.friendly_name);
-    (void) ngx_amt_sqlite_bind(stmt, 7, &op->row.dns_suffix);
-    (void) ngx_amt_sqlite_bind(stmt, 8, &op->row.device_info);
+    v[0] = &op->row.guid;
+    v[1] = &op->row.tenant;
+    v[2] = &op->row.hostname;
+    v[3] = &op->row.tags;
+    v[4] = &op->row.mps_username;
+    v[5] = &op->row.friendly_name;
+    v[6] = &op->row.dns_suffix;
+    v[7] = &op->row.device_info;
 
-    if (op->type == NGX_AMT_STORE_OP_UPDATE) {
-        (void) sqlite3_bind_int64(stmt, 9, (int64_t) op->fields);
+    rc = SQLITE_OK;
+
+    for (i = 0; i < 8 && rc == SQLITE_OK; i++) {
+        rc = ngx_amt_sqlite_bind(stmt, i + 1, v[i]);
+    }
+
+    if (op->type == NGX_AMT_STORE_OP_UPDATE && rc == SQLITE_OK) {
+        rc = sqlite3_bind_int64(stmt, 9, (int64_t) op->fields);
+    }
+
+    if (rc != SQLITE_OK) {
+        ngx_amt_sqlite_reset(stmt);
+        return ngx_amt_store_sqlite_failed(t, c, rc, what);
     }
 
     rc = sqlite3_step(stmt);

@@ -956,6 +956,8 @@ test_damaged(void)
     env_conf(&cf, "damaged.db", &ngx_amt_store_schema);
     ngx_amt_sqlite_prepare(&cf, &env_log);
 
+    ngx_amt_sqlite_close(&reader);
+    ngx_amt_sqlite_close(&writer);
     all = conf;
     conf = cf;
     ngx_amt_sqlite_init(&reader, &conf, 0, &env_log);
@@ -1071,8 +1073,8 @@ test_permissions(void)
 
     status = env_wait(pid);
     ok(status == 0, "not writable for this user (%d)", status);
-    ok(env_logged("must belong to the user of the worker processes")
-       , "logged, with advice");
+    ok(env_logged("must belong to the user of the worker processes"),
+       "logged, with advice");
 }
 
 

@@ -28,6 +28,7 @@ env_init(void)
     ngx_pagesize = getpagesize();
     ngx_pid = getpid();
     ngx_time_init();
+    ngx_use_stderr = 0;
 
     strcpy(env_dir, "/tmp/amt-unit-XXXXXX");
 
