@@ -31,7 +31,7 @@ static void ngx_amt_hooks_notify_log(ngx_amt_hooks_notify_t *v,
 
 void *
 ngx_amt_hooks_notify_frame(ngx_amt_flow_t *f, ngx_amt_hooks_call_t *call,
-    ngx_str_t *instance, ngx_amt_hooks_batch_t *batch)
+    ngx_amt_hooks_batch_t *batch)
 {
     ngx_amt_hooks_notify_t  *v;
 
@@ -44,7 +44,7 @@ ngx_amt_hooks_notify_frame(ngx_amt_flow_t *f, ngx_amt_hooks_call_t *call,
     }
 
     v->call = call;
-    v->instance = instance;
+    v->instance = ngx_amt_store_instance();
     v->batch = *batch;
     ngx_memzero(batch, sizeof(ngx_amt_hooks_batch_t));
 

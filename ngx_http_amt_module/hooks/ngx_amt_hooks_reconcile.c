@@ -53,14 +53,13 @@ static void ngx_amt_reconcile_late(ngx_amt_reconcile_t *v);
 
 
 static ngx_event_t       ngx_amt_reconcile_event;
-static ngx_str_t        *ngx_amt_reconcile_instance;
 
 /* a cancelable timer needs a connection only for its log lines */
 static ngx_connection_t  ngx_amt_reconcile_dummy;
 
 
 ngx_int_t
-ngx_amt_hooks_reconcile(ngx_cycle_t *cycle, ngx_str_t *instance)
+ngx_amt_hooks_reconcile(ngx_cycle_t *cycle)
 {
     ngx_event_t  *ev;
 
@@ -69,7 +68,6 @@ ngx_amt_hooks_reconcile(ngx_cycle_t *cycle, ngx_str_t *instance)
         return NGX_OK;
     }
 
-    ngx_amt_reconcile_instance = instance;
     ngx_amt_reconcile_dummy.fd = (ngx_socket_t) -1;
 
     ev = &ngx_amt_reconcile_event;
@@ -124,7 +122,7 @@ ngx_amt_reconcile_timer(ngx_event_t *ev)
                             ngx_amt_reconcile_body, ngx_amt_reconcile_drop);
     if (v) {
         v->api = api;
-        v->instance = ngx_amt_reconcile_instance;
+        v->instance = ngx_amt_store_instance();
     }
 
     ngx_amt_flow_start(f, v);

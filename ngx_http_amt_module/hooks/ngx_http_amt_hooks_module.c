@@ -21,6 +21,11 @@ typedef struct {
 
 
 typedef struct {
+    ngx_array_t                locations;    /* ngx_amt_hooks_location_t */
+} ngx_http_amt_hooks_main_conf_t;
+
+
+typedef struct {
     ngx_uint_t                 enabled;
 } ngx_http_amt_hooks_loc_conf_t;
 
@@ -42,7 +47,6 @@ static ngx_int_t ngx_http_amt_hooks_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_http_amt_hooks_check(ngx_conf_t *cf,
     ngx_amt_hooks_location_t *location);
 static void *ngx_http_amt_hooks_create_main_conf(ngx_conf_t *cf);
-static char *ngx_http_amt_hooks_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_amt_hooks_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_amt_hooks_merge_loc_conf(ngx_conf_t *cf, void *parent,
     void *child);
@@ -65,13 +69,6 @@ static ngx_command_t  ngx_http_amt_hooks_commands[] = {
       0,
       NULL },
 
-    { ngx_string("amt_instance"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE1,
-      ngx_conf_set_str_slot,
-      NGX_HTTP_MAIN_CONF_OFFSET,
-      offsetof(ngx_http_amt_hooks_main_conf_t, instance),
-      NULL },
-
       ngx_null_command
 };
 
@@ -81,7 +78,7 @@ static ngx_http_module_t  ngx_http_amt_hooks_module_ctx = {
     ngx_http_amt_hooks_postconfiguration,  /* postconfiguration */
 
     ngx_http_amt_hooks_create_main_conf,   /* create main configuration */
-    ngx_http_amt_hooks_init_main_conf,     /* init main configuration */
+    NULL,                                  /* init main configuration */
 
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
@@ -209,17 +206,16 @@ ngx_http_amt_hooks_body(ngx_http_request_t *r)
 static ngx_int_t
 ngx_http_amt_hooks_start(ngx_http_request_t *r)
 {
-    void                            *frame;
-    ngx_int_t                        rc;
-    ngx_str_t                        body;
-    ngx_uint_t                       auth;
-    const char                      *why;
-    ngx_amt_flow_t                  *f;
-    ngx_http_cleanup_t              *cln;
-    ngx_amt_hooks_call_t            *call;
-    ngx_amt_hooks_batch_t            batch;
-    ngx_amt_hooks_login_t            login;
-    ngx_http_amt_hooks_main_conf_t  *hmcf;
+    void                   *frame;
+    ngx_int_t               rc;
+    ngx_str_t               body;
+    ngx_uint_t              auth;
+    const char             *why;
+    ngx_amt_flow_t         *f;
+    ngx_http_cleanup_t     *cln;
+    ngx_amt_hooks_call_t   *call;
+    ngx_amt_hooks_batch_t   batch;
+    ngx_amt_hooks_login_t   login;
 
     why = NULL;
 
@@ -249,8 +245,6 @@ ngx_http_amt_hooks_start(ngx_http_request_t *r)
     if (rc != NGX_OK) {
         return NGX_HTTP_SERVICE_UNAVAILABLE;
     }
-
-    hmcf = ngx_http_get_module_main_conf(r, ngx_http_amt_hooks_module);
 
     call = ngx_pcalloc(r->pool, sizeof(ngx_amt_hooks_call_t));
     cln = ngx_http_cleanup_add(r, 0);
@@ -285,8 +279,7 @@ ngx_http_amt_hooks_start(ngx_http_request_t *r)
     r->write_event_handler = ngx_http_request_empty_handler;
 
     frame = auth ? ngx_amt_hooks_auth_frame(f, call, &login)
-                 : ngx_amt_hooks_notify_frame(f, call, &hmcf->instance,
-                                              &batch);
+                 : ngx_amt_hooks_notify_frame(f, call, &batch);
 
     ngx_amt_flow_start(f, frame);
 
@@ -542,25 +535,6 @@ ngx_http_amt_hooks_create_main_conf(ngx_conf_t *cf)
 }
 
 
-static char *
-ngx_http_amt_hooks_init_main_conf(ngx_conf_t *cf, void *conf)
-{
-    ngx_http_amt_hooks_main_conf_t *hmcf = conf;
-
-    if (hmcf->instance.data == NULL) {
-        hmcf->instance = cf->cycle->hostname;
-    }
-
-    if (hmcf->instance.len == 0 || hmcf->instance.len > 255) {
-        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"amt_instance\" has 1 to 255 characters");
-        return NGX_CONF_ERROR;
-    }
-
-    return NGX_CONF_OK;
-}
-
-
 static void *
 ngx_http_amt_hooks_create_loc_conf(ngx_conf_t *cf)
 {
@@ -648,7 +622,7 @@ ngx_http_amt_hooks_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    return ngx_amt_hooks_reconcile(cycle, &hmcf->instance);
+    return ngx_amt_hooks_reconcile(cycle);
 }
 
 

@@ -22,12 +22,6 @@ typedef struct {
 } ngx_amt_hooks_call_t;
 
 
-typedef struct {
-    ngx_str_t               instance;    /* amt_instance */
-    ngx_array_t             locations;   /* ngx_amt_hooks_location_t */
-} ngx_http_amt_hooks_main_conf_t;
-
-
 extern ngx_module_t  ngx_http_amt_hooks_module;
 
 
@@ -39,14 +33,13 @@ extern ngx_module_t  ngx_http_amt_hooks_module;
 void *ngx_amt_hooks_auth_frame(ngx_amt_flow_t *f, ngx_amt_hooks_call_t *call,
     ngx_amt_hooks_login_t *login);
 void *ngx_amt_hooks_notify_frame(ngx_amt_flow_t *f,
-    ngx_amt_hooks_call_t *call, ngx_str_t *instance,
-    ngx_amt_hooks_batch_t *batch);
+    ngx_amt_hooks_call_t *call, ngx_amt_hooks_batch_t *batch);
 
 /*
  * Rows that say "connected here" for devices that are not: corrected some
  * seconds after a start, by one worker.
  */
-ngx_int_t ngx_amt_hooks_reconcile(ngx_cycle_t *cycle, ngx_str_t *instance);
+ngx_int_t ngx_amt_hooks_reconcile(ngx_cycle_t *cycle);
 void ngx_amt_hooks_reconcile_exit(void);
 
 
