@@ -94,7 +94,8 @@ ngx_cira_flow_deliver(ngx_cira_channel_t *ch, u_char *p, size_t size)
 
     if (ch->pos == ch->last && !ch->offering) {
         ch->offering = 1;
-        n = ngx_min(d->received(d, p, size), size);
+        n = d->received(d, p, size);
+        n = ngx_min(n, size);
         ch->offering = 0;
 
         /* d may be gone now, and the channel closed or given back */
@@ -154,9 +155,8 @@ ngx_cira_flow_keep(ngx_cira_channel_t *ch, u_char *p, size_t size)
                 return;
             }
 
-            ngx_memcpy(start, ch->pos, kept);
-
             if (ch->start) {
+                ngx_memcpy(start, ch->pos, kept);
                 ngx_free(ch->start);
             }
 
@@ -191,7 +191,8 @@ ngx_cira_flow_offer(ngx_cira_channel_t *ch)
         d = ch->dial;
         size = ch->last - ch->pos;
 
-        n = ngx_min(d->received(d, ch->pos, size), size);
+        n = d->received(d, ch->pos, size);
+        n = ngx_min(n, size);
 
         if (n == 0) {
             break;

@@ -275,7 +275,7 @@ ngx_cira_session_resume(ngx_cira_session_t *s)
 void
 ngx_cira_session_run(ngx_cira_session_t *s)
 {
-    ngx_uint_t         i;
+    ngx_uint_t         i, wrote;
     ngx_connection_t  *c;
 
     c = s->connection;
@@ -286,7 +286,12 @@ ngx_cira_session_run(ngx_cira_session_t *s)
 
     /* output makes room, room lets dialers write: a few rounds at once */
 
-    for (i = 0; i < 4 && !s->closing; i++) {
+    for (i = 0; !s->closing; i++) {
+
+        if (i == 4) {
+            ngx_cira_session_post(s);
+            break;
+        }
 
         if (c->write->posted) {
             ngx_delete_posted_event(c->write);
@@ -294,11 +299,13 @@ ngx_cira_session_run(ngx_cira_session_t *s)
 
         ngx_cira_channels_run(s);
 
+        wrote = (s->out != NULL);
+
         if (ngx_cira_output_flush(s) == NGX_AGAIN) {
             break;
         }
 
-        if (!c->write->posted) {
+        if (!wrote && !c->write->posted) {
             break;
         }
     }
@@ -420,7 +427,10 @@ ngx_cira_session_answer(void *data, ngx_int_t rc,
     case NGX_OK:
         s->down = 0;
         s->id.tenant.len = result->tenant.len;
-        ngx_memcpy(s->tenant, result->tenant.data, result->tenant.len);
+
+        if (result->tenant.len) {
+            ngx_memcpy(s->tenant, result->tenant.data, result->tenant.len);
+        }
 
         if (result->channels) {
             s->max_channels = ngx_min(result->channels, 64);
