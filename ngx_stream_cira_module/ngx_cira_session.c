@@ -8,11 +8,6 @@
 #include "ngx_cira_session.h"
 
 
-#pragma weak ngx_cira_zone_login
-#pragma weak ngx_cira_zone_logout
-#pragma weak ngx_cira_zone_seen
-
-
 static void ngx_cira_session_send(void *data, u_char *p, size_t size,
     ngx_uint_t droppable);
 static void ngx_cira_session_verify(void *data, ngx_cira_apf_text_t *text);
