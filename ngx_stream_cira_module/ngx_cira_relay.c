@@ -596,7 +596,9 @@ ngx_cira_relay_release(ngx_cira_tunnel_t *t)
         }
     }
 
-    if (t->dial.channel) {
+    /* a dialer that did not wait for all of the answer leaves no clean one */
+
+    if (t->dial.channel && t->down.pos == t->down.last) {
         ngx_cira_channel_release(&t->dial);
     }
 
