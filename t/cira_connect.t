@@ -312,7 +312,7 @@ $d->send(AMT::Apf::close_channel($m->{channel}));
 
 is((AMT::Dial::ask($sock, "CONNECT $guid:16992 HTTP/1.1\r\nCIRA-Tenant: red"))[0],
     404, "another tenant's device is not there");
-($c) = opened(16992, 'CIRA-Tenant' => 'blue');
+($c, $ch) = opened(16992, 'CIRA-Tenant' => 'blue');
 is($c->status, 200, 'its own is');
 $c->close;
 $d->send(AMT::Apf::close_channel($ch)) if $d->expect(97);
