@@ -1,0 +1,96 @@
+#!/usr/bin/perl
+
+# What the README promises: the demo, the gateway alone, the installation.
+
+use strict;
+use warnings;
+use File::Path qw(remove_tree);
+use Test::More;
+use AMT::Test;
+
+plan skip_all => 'runs with the packaged nginx only' if AMT::Test::variant();
+
+my $t = AMT::Test->new;
+my $dir = $t->dir;
+
+$ENV{AMT_BUILD} = AMT::Test::build();
+$ENV{AMT_HTTPS_PORT} = $t->port('https');
+$ENV{AMT_CIRA_PORT} = $t->port('cira');
+$ENV{AMT_RUN} = "$dir/run";
+
+# ---- make demo ---------------------------------------------------------------
+
+my $out = qx{timeout 60 conf/quickstart demo 2>&1};
+is($?, 0, 'the demo ends well') or diag($out, $t->read_file('run/logs/error.log'));
+like($out, qr/"powerstate":2/, 'it read the power state');
+like($out, qr/"ReturnValue":0,"ReturnValueStr":"SUCCESS"/, 'it performed the action');
+like($out, qr/"powerstate":8/, 'the PC is off');
+like($out, qr/"action":".*4c4c4544-0044-4d10-8051-b1c04f423732/s,
+    'the audit line is shown');
+unlike($out, qr/mpspassword|amtpassword/, 'no password is shown');
+ok(!-e "$dir/run/nginx.pid", 'nothing is left running');
+
+my ($pw) = $t->read_file('run/amtsim.conf') =~ /^amt-password = (\S+)/m;
+ok(length $pw && index($t->read_file('run/logs/error.log'), $pw) < 0,
+    'the AMT password is not in the log');
+my $found = qx{grep -rlF '$pw' $dir/run --include='*' 2>/dev/null};
+is(join(' ', sort map { s{.*/}{}r } split ' ', $found), 'amtsim.conf',
+    'and in no file of the gateway');
+
+# ---- make run ----------------------------------------------------------------
+
+my ($key) = $t->read_file('run/credentials') =~ /^API_KEY='?([^'\n]+)/m;
+my ($user) = $t->read_file('run/credentials') =~ /^ADMIN_USER='?([^'\n]+)/m;
+my ($password) = $t->read_file('run/credentials')
+    =~ /^ADMIN_PASSWORD='?([^'\n]+)/m;
+my ($ca) = $t->read_file('run/credentials') =~ /^CIRA_CA='?([^'\n]+)/m;
+ok($key && $user && $password, 'credentials in shell syntax');
+ok(-f $ca, 'the root certificate is where they say');
+is((stat "$dir/run/credentials")[2] & 07777, 0600, 'they are for the owner');
+
+my $pid = fork // die;
+if (!$pid) {
+    open STDOUT, '>', "$dir/run.out";
+    open STDERR, '>&', \*STDOUT;
+    exec 'conf/quickstart', 'run' or exit 127;
+}
+ok($t->wait_for(sub { $t->get('/api/v1/version')->{status} == 401
+    || $t->get('/api/v1/version', key => $key)->{status} == 200 }, 15),
+    'the gateway answers');
+is($t->get('/api/v1/version')->{status}, 401, 'nobody without a key');
+is($t->get('/api/v1/version', key => $key)->{status}, 200, 'its key works');
+my $login = $t->post('/api/v1/authorize', json => { username => $user,
+    password => $password });
+is($login->{status}, 200, 'the admin user works');
+is($t->get('/api/v1/devices', token => $login->{json}{token})->{json}[0]{hostname},
+    'demo-pc', "the demo's device is still there");
+
+my $listen = qx{ss -ltnH 2>/dev/null || netstat -ltn};
+for my $p ($t->port('https'), $t->port('cira')) {
+    my @on = grep { /:$p\s/ } split /\n/, $listen;
+    ok(@on && !grep({ !/127\.0\.0\.1:$p\s/ } @on), "port $p on 127.0.0.1 only");
+}
+
+my $again = qx{timeout 10 conf/quickstart run 2>&1};
+isnt($?, 0, 'a second one refuses to start');
+like($again, qr/runs here already/, 'and says why');
+
+kill 'TERM', $pid;
+waitpid $pid, 0;
+is($?, 0, 'it stops');
+
+# ---- make install ---------------------------------------------------------------
+
+my $log = qx{make -s install DESTDIR=$dir/root BUILD=$ENV{AMT_BUILD} 2>&1};
+is($?, 0, 'make install') or diag($log);
+for my $f (qw(usr/lib/nginx/modules/ngx_stream_cira_module.so
+    usr/lib/nginx/modules/ngx_http_amt_module.so etc/nginx/amt/api.conf
+    etc/nginx/amt/tls-modern.conf etc/nginx/amt/tls-legacy.conf
+    usr/sbin/amt-setup))
+{
+    ok(-s "$dir/root/$f", "installs $f");
+}
+ok(glob("$dir/root/usr/share/nginx/modules-available/*amt*.conf"),
+    'and entries for modules-available');
+
+$t->done;
