@@ -73,15 +73,15 @@ my $guid = '4c4c4544-0001-4d10-8051-000000000001';
 my $d = AMT::Apf->connect($t->port('cira'));
 ok($d->login('admin', 'P@ss"w\\rd'), 'a device that the service knows is let in');
 
-my ($a) = auths();
-is($a->{guid}, $guid, 'asked with the GUID');
-is($a->{user}, 'admin', 'with the user');
-is($a->{password}, 'P@ss"w\\rd', 'with the password, quoted rightly');
-is($a->{address}, '127.0.0.1', 'with the address');
-like($a->{tls}, qr/^TLSv1\.[23]$/, 'with the TLS version');
-ok(length $a->{cipher}, 'with the cipher');
-is($a->{fingerprint}, undef, 'no client certificate, no fingerprint');
-ok(!$a->{verified}, 'and nothing verified');
+my ($asked_for) = auths();
+is($asked_for->{guid}, $guid, 'asked with the GUID');
+is($asked_for->{user}, 'admin', 'with the user');
+is($asked_for->{password}, 'P@ss"w\\rd', 'with the password, quoted rightly');
+is($asked_for->{address}, '127.0.0.1', 'with the address');
+like($asked_for->{tls}, qr/^TLSv1\.[23]$/, 'with the TLS version');
+ok(length $asked_for->{cipher}, 'with the cipher');
+is($asked_for->{fingerprint}, undef, 'no client certificate, no fingerprint');
+ok(!$asked_for->{verified}, 'and nothing verified');
 
 ok($t->wait_for(sub { grep { $_->{type} eq 'connected' } events() }),
     'a connected event');

@@ -35,6 +35,8 @@ use Time::HiRes qw(sleep time);
 
 my @live;
 
+$SIG{PIPE} = 'IGNORE';
+
 sub variant { $ENV{AMT_VARIANT} || '' }
 sub build { abs_path($ENV{AMT_BUILD} || 'build') }
 
@@ -161,6 +163,7 @@ sub config {
         "$modules/ngx_stream_cira_module.so",
         "$modules/ngx_http_amt_module.so";
     my $user = $> == 0 ? 'user ' . ($self->{user} || 'root') . ';' : '';
+    my $error_log = $self->{error_log} || "$self->{dir}/logs/error.log";
     my $level = $ENV{AMT_DEBUG} ? 'debug' : $self->{log_level};
     my $stream = length $part{stream} ? "stream {\n$part{stream}\n}\n" : '';
     my $http = length $part{http} ? <<EOF : '';
@@ -180,7 +183,7 @@ EOF
 $load$user
 pid $self->{dir}/nginx.pid;
 lock_file $self->{dir}/nginx.lock;
-error_log $self->{dir}/logs/error.log $level;
+error_log $error_log $level;
 worker_processes $self->{workers};
 env ASAN_OPTIONS;
 env UBSAN_OPTIONS;
@@ -198,7 +201,7 @@ sub command {
     my $nginx = $self->{nginx}
         || (variant() eq 'asan' ? build() . '/asan/nginx' : '/usr/sbin/nginx');
     my @cmd = ($nginx, '-p', $dir, '-c', "$dir/nginx.conf",
-        '-e', "$dir/logs/error.log", @args);
+        '-e', $self->{error_log} || "$dir/logs/error.log", @args);
 
     if (variant() eq 'valgrind') {
         unshift @cmd, 'valgrind', '-q', '--leak-check=no', '--num-callers=24',
@@ -233,6 +236,7 @@ sub run {
 sub check {
     my ($self, %part) = @_;
 
+    local $self->{error_log} = "$self->{dir}/logs/check.log";
     $self->config(%part) if %part;
     my ($rc, $text) = $self->run('-t');
 
