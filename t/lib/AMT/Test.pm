@@ -37,6 +37,9 @@ my @live;
 
 $SIG{PIPE} = 'IGNORE';
 
+# so that END runs and stops what was started
+$SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { exit 1 };
+
 sub variant { $ENV{AMT_VARIANT} || '' }
 sub build { abs_path($ENV{AMT_BUILD} || 'build') }
 
@@ -259,6 +262,7 @@ sub start {
     }
     $self->wait_for(sub { -s "$self->{dir}/nginx.pid" }) or croak 'no pid file';
     $self->{started} = 1;
+    push @{$self->{masters}}, $self->master;
     $self->wait_for(sub { $self->workers >= $self->{workers} });
 
     return 1;
@@ -364,6 +368,7 @@ sub upgrade {
         $new && $new != $old && $self->workers(master => $new)
             >= $self->{workers};
     }, 10) or return;
+    push @{$self->{masters}}, $self->master;
 
     return $old;
 }
@@ -413,10 +418,22 @@ sub finish {
         ok(!@bad, 'no alerts and no sanitizer reports')
             or diag(join "\n", @bad[0 .. ($#bad < 60 ? $#bad : 60)]);
     }
+    $self->reap;
     if ($ENV{AMT_KEEP}) {
         diag("kept: $self->{dir}");
     } else {
         remove_tree($self->{dir});
+    }
+}
+
+# What is still there after the end, a master that lost its pid file, say
+sub reap {
+    my ($self) = @_;
+
+    for my $pid (@{$self->{masters}}) {
+        my $cmd = $self->read_file("/proc/$pid/cmdline");
+        next unless index($cmd, $self->{dir}) >= 0;
+        kill 'KILL', $pid, split ' ', $self->children($pid);
     }
 }
 
@@ -427,6 +444,7 @@ sub finish_quietly {
     $self->{finished}++;
     $self->stop;
     print STDERR "$_\n" for $self->problems;
+    $self->reap;
     remove_tree($self->{dir}) unless $ENV{AMT_KEEP};
 }
 
@@ -501,6 +519,9 @@ sub exchange {
 
     local $SIG{ALRM} = sub { die "timeout\n" };
     local $SIG{PIPE} = 'IGNORE';
+
+# so that END runs and stops what was started
+$SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { exit 1 };
     eval {
         Time::HiRes::alarm(($seconds || 5) * slow());
         $socket->syswrite($bytes) if length $bytes;
