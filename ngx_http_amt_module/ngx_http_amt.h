@@ -32,9 +32,16 @@
 ngx_thread_pool_t *ngx_amt_thread_pool(ngx_conf_t *cf, ngx_str_t *name);
 
 
+#define NGX_HTTP_AMT_STATUS_JSON  1
+#define NGX_HTTP_AMT_STATUS_TEXT  2
+
 typedef struct {
     ngx_uint_t  backend;                 /* answers detached calls itself */
+    ngx_uint_t  status;                  /* of amt_status */
 } ngx_http_amt_loc_conf_t;
+
+
+ngx_int_t ngx_http_amt_status_handler(ngx_http_request_t *r);
 
 
 extern ngx_module_t  ngx_http_amt_module;

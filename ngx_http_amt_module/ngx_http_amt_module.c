@@ -9,7 +9,22 @@
 
 
 static void *ngx_http_amt_create_loc_conf(ngx_conf_t *cf);
+static char *ngx_http_amt_status(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static void ngx_http_amt_exit_process(ngx_cycle_t *cycle);
+
+
+static ngx_command_t  ngx_http_amt_commands[] = {
+
+    { ngx_string("amt_status"),
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      ngx_http_amt_status,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+      ngx_null_command
+};
 
 
 static ngx_http_module_t  ngx_http_amt_module_ctx = {
@@ -30,7 +45,7 @@ static ngx_http_module_t  ngx_http_amt_module_ctx = {
 ngx_module_t  ngx_http_amt_module = {
     NGX_MODULE_V1,
     &ngx_http_amt_module_ctx,              /* module context */
-    NULL,                                  /* module directives */
+    ngx_http_amt_commands,                 /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
@@ -84,6 +99,39 @@ static void *
 ngx_http_amt_create_loc_conf(ngx_conf_t *cf)
 {
     return ngx_pcalloc(cf->pool, sizeof(ngx_http_amt_loc_conf_t));
+}
+
+
+static char *
+ngx_http_amt_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_http_amt_loc_conf_t *alcf = conf;
+
+    ngx_str_t                 *value;
+    ngx_http_core_loc_conf_t  *clcf;
+
+    if (alcf->status) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (cf->args->nelts == 1 || ngx_strcmp(value[1].data, "json") == 0) {
+        alcf->status = NGX_HTTP_AMT_STATUS_JSON;
+
+    } else if (ngx_strcmp(value[1].data, "text") == 0) {
+        alcf->status = NGX_HTTP_AMT_STATUS_TEXT;
+
+    } else {
+        ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                           "invalid parameter \"%V\"", &value[1]);
+        return NGX_CONF_ERROR;
+    }
+
+    clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+    clcf->handler = ngx_http_amt_status_handler;
+
+    return NGX_CONF_OK;
 }
 
 

@@ -69,6 +69,7 @@ static void ngx_amt_vault_merge_drop(void *data);
 
 static ngx_queue_t  ngx_amt_vault_line;
 static ngx_uint_t   ngx_amt_vault_running;
+static ngx_uint_t   ngx_amt_vault_waiting;
 
 
 static const char  *ngx_amt_vault_verbs[] = {
@@ -413,9 +414,7 @@ ngx_amt_vault_drop(void *data)
         ngx_free(v->body.data);
     }
 
-    if (v->queued) {
-        ngx_queue_remove(&v->queue);
-    }
+    ngx_amt_vault_leave_line(v);
 
     if (v->slot) {
         ngx_amt_vault_release();
@@ -440,6 +439,7 @@ ngx_amt_vault_enter(ngx_amt_flow_t *f, ngx_amt_vault_op_t *v)
 
     ngx_queue_insert_tail(&ngx_amt_vault_line, &v->queue);
     v->queued = 1;
+    ngx_amt_vault_waiting++;
 
     v->seq = ngx_amt_flow_wait(f, "vault line", ngx_amt_vault_leave_line, v);
 
@@ -455,6 +455,7 @@ ngx_amt_vault_leave_line(void *data)
     if (v->queued) {
         ngx_queue_remove(&v->queue);
         v->queued = 0;
+        ngx_amt_vault_waiting--;
     }
 }
 
@@ -475,11 +476,18 @@ ngx_amt_vault_release(void)
     q = ngx_queue_head(&ngx_amt_vault_line);
     v = ngx_queue_data(q, ngx_amt_vault_op_t, queue);
 
-    ngx_queue_remove(q);
-    v->queued = 0;
+    ngx_amt_vault_leave_line(v);
     v->slot = 1;
 
     ngx_amt_flow_wake(v->flow, v->seq, NGX_OK);
+}
+
+
+void
+ngx_amt_vault_stats(ngx_uint_t *running, ngx_uint_t *waiting)
+{
+    *running = ngx_amt_vault_running;
+    *waiting = ngx_amt_vault_waiting;
 }
 
 

@@ -60,6 +60,10 @@ void ngx_amt_vault_token_refresh(ngx_amt_vault_token_t *token,
     ngx_log_t *log);
 
 
+/* Calls that run, and those that wait in line for one to end. */
+void ngx_amt_vault_stats(ngx_uint_t *running, ngx_uint_t *waiting);
+
+
 /* The worker's configuration, or NULL without amt_vault. */
 ngx_http_amt_vault_main_conf_t *ngx_http_amt_vault_conf(void);
 
