@@ -934,6 +934,7 @@ main(void)
 {
     static ngx_cycle_t  cycle;
 
+    ngx_use_stderr = 0;
     ngx_time_init();
     ngx_pagesize = getpagesize();
     ngx_cacheline_size = 64;
