@@ -151,9 +151,11 @@ cmd_state(device_t *d, char *arg, buf_t *b)
 
     buf_fmt(b, ",\"boot_role\":%u,\"realm\":\"%s\",\"channels\":%u,"
             "\"opens\":%u,\"requests\":%u,\"violations\":%u,\"cycles\":%u,"
-            "\"keepalive\":[%u,%u],\"forwards\":[", d->next_boot_role,
+            "\"keepalive\":[%u,%u],\"consent_code\":%u,\"forwards\":[",
+            d->next_boot_role,
             device_realm(d), channel_count(d), d->nopen, d->nreq,
-            d->nviolations, d->cycles, d->ka_interval, d->ka_timeout);
+            d->nviolations, d->cycles, d->ka_interval, d->ka_timeout,
+            d->consent_code);
 
     for (unsigned i = 0; i < d->nforwards; i++) {
         buf_fmt(b, "%s%u", i ? "," : "", d->forwards[i]);

@@ -239,8 +239,8 @@ field_line(load_t *l, char *line)
     }
 
     if (value) {
-        model_set(c, l->defaults, f->name,
-                  value_text(value, f->flags & F_ARRAY));
+        model_set_data(c, l->defaults, f->name,
+                       value_text(value, f->flags & F_ARRAY));
     }
 }
 
@@ -267,9 +267,9 @@ instance_line(load_t *l, char *line)
         bad(l, "no such field");
     }
 
-    model_set(l->cls, l->inst, line,
-              strcmp(value, "-") == 0 ? NULL
-              : value_text(value, l->cls->fields[f].flags & F_ARRAY));
+    model_set_data(l->cls, l->inst, line,
+                   strcmp(value, "-") == 0 ? NULL
+                   : value_text(value, l->cls->fields[f].flags & F_ARRAY));
 }
 
 

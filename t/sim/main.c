@@ -25,6 +25,10 @@
 
 EMBED(power, "power.txt");
 EMBED(general, "general.txt");
+EMBED(hardware, "hardware.txt");
+EMBED(network, "network.txt");
+EMBED(security, "security.txt");
+EMBED(features, "features.txt");
 
 
 static void
@@ -37,6 +41,10 @@ load_embedded(void)
     } parts[] = {
         { "power.txt", sim_data_power, sim_data_power_end },
         { "general.txt", sim_data_general, sim_data_general_end },
+        { "hardware.txt", sim_data_hardware, sim_data_hardware_end },
+        { "network.txt", sim_data_network, sim_data_network_end },
+        { "security.txt", sim_data_security, sim_data_security_end },
+        { "features.txt", sim_data_features, sim_data_features_end },
     };
     unsigned  i;
 

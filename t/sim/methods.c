@@ -9,7 +9,7 @@
 
 
 static const method_t  *tables[] = {
-    power_methods, boot_methods, admin_methods
+    power_methods, boot_methods, admin_methods, log_methods, feature_methods
 };
 
 

@@ -199,12 +199,11 @@ model_one(device_t *d, const char *name)
 }
 
 
-/* sets the values of one field: "a|b" for arrays, NULL removes it */
-
-void
-model_set(class_t *cls, inst_t *i, const char *name, const char *v)
+static void
+set_values(class_t *cls, inst_t *i, const char *name, const char *v,
+    int tmpl)
 {
-    int          f, tmpl;
+    int          f;
     char        *copy, *one, *next;
     unsigned     k, n, at;
 
@@ -229,7 +228,6 @@ model_set(class_t *cls, inst_t *i, const char *name, const char *v)
         return;
     }
 
-    tmpl = v[0] == '%' && v[1] && v[strlen(v) - 1] == '%';
     copy = xstrdup(v);
 
     for (one = copy; one; one = next) {
@@ -263,7 +261,26 @@ model_set(class_t *cls, inst_t *i, const char *name, const char *v)
 }
 
 
-/* a new instance with the defaults of the class, at the end of the list */
+/* sets the values of one field: "a|b" for arrays, NULL removes it */
+
+void
+model_set(class_t *cls, inst_t *i, const char *name, const char *v)
+{
+    set_values(cls, i, name, v, 0);
+}
+
+
+/* the same with text of the data file: %name% is a template */
+
+void
+model_set_data(class_t *cls, inst_t *i, const char *name, const char *v)
+{
+    set_values(cls, i, name, v,
+               v && v[0] == '%' && v[1] && v[strlen(v) - 1] == '%');
+}
+
+
+/* a new instance without any value, at the end of the list */
 
 inst_t *
 model_add(device_t *d, const char *name)
@@ -297,96 +314,6 @@ model_remove(device_t *d, class_t *cls, inst_t *i)
     }
 
     return 0;
-}
-
-
-/* what a template stands for on this device; into b */
-
-void
-model_expand(device_t *d, const char *name, buf_t *b)
-{
-    u_char       raw[16];
-    unsigned     k;
-    const char  *p;
-    char        *text;
-
-    device_raw_guid(d, raw);
-
-    if (strcmp(name, "%version%") == 0) {
-
-        /* without the build number */
-
-        for (p = opt.version, k = 0; *p; p++) {
-            if (*p == '.' && ++k == 3) {
-                break;
-            }
-        }
-
-        buf_add(b, opt.version, p - opt.version);
-
-    } else if (strcmp(name, "%build%") == 0) {
-
-        for (p = opt.version, k = 0; *p; p++) {
-            if (*p == '.' && ++k == 3) {
-                break;
-            }
-        }
-
-        buf_str(b, *p ? p + 1 : "0");
-
-    } else if (strcmp(name, "%realm%") == 0) {
-        buf_str(b, device_realm(d));
-
-    } else if (strcmp(name, "%hostname%") == 0) {
-        text = device_expand(d, opt.hostname);
-        buf_str(b, text);
-        free(text);
-
-    } else if (strcmp(name, "%guid%") == 0) {
-        buf_str(b, device_guid(d));
-
-    } else if (strcmp(name, "%rawguid%") == 0) {
-        for (k = 0; k < 16; k++) {
-            buf_fmt(b, "%02X", raw[k]);
-        }
-
-    } else if (strcmp(name, "%rawguid64%") == 0) {
-        base64(b, raw, 16);
-
-    } else if (strcmp(name, "%mac%") == 0) {
-        buf_fmt(b, "02-a5-70-%02x-%02x-%02x", raw[13], raw[14], raw[15]);
-
-    } else if (strcmp(name, "%wifimac%") == 0) {
-        buf_fmt(b, "02A571%02X%02X%02X", raw[13], raw[14], raw[15]);
-
-    } else if (strcmp(name, "%serial%") == 0) {
-        buf_fmt(b, "SN%08u", d->index);
-
-    } else if (strcmp(name, "%power%") == 0) {
-        buf_fmt(b, "%u", d->power);
-
-    } else if (strcmp(name, "%powerstates%") == 0) {
-        buf_str(b, d->power == 2 ? "10|8|5|11|4|7|14|12" : "2");
-
-    } else if (strcmp(name, "%ospower%") == 0) {
-        buf_fmt(b, "%u", d->os_power);
-
-    } else if (strcmp(name, "%provisioningmode%") == 0) {
-        buf_str(b, strcmp(opt.control_mode, "client") == 0 ? "4" : "1");
-
-    } else if (strcmp(name, "%controlmode%") == 0) {
-        buf_str(b, strcmp(opt.control_mode, "client") == 0 ? "1" : "2");
-
-    } else if (strcmp(name, "%optinpolicy%") == 0) {
-        buf_str(b, strcmp(opt.control_mode, "client") == 0 ? "0" : "1");
-
-    } else if (strcmp(name, "%optinrequired%") == 0) {
-        buf_str(b, strcmp(opt.control_mode, "client") == 0 ? "4294967295"
-                                                           : "0");
-
-    } else {
-        buf_str(b, name);
-    }
 }
 
 

@@ -366,6 +366,10 @@ model_put(soap_t *s)
     insts_free(at);
     *own = new;
 
+    if (strcmp(cls->name, "AMT_RedirectionService") == 0) {
+        feature_listener(s->d);
+    }
+
     model_render(s, cls, new);
     event(s->d, "put", "\"class\":\"%s\"", cls->name);
 }

@@ -290,6 +290,8 @@ struct device_s {
     char           *boot_source;
     char           *last_boot;        /* JSON of the settings of last boot */
     char           *amt_password;     /* when changed */
+    unsigned        consent_code;
+    unsigned        consent_tries;
 
     nonce_t        *nonces;
     uint32_t        auth_failed;
@@ -558,6 +560,8 @@ int  field_find(class_t *cls, const char *name, size_t len);
 const char *model_get(device_t *d, class_t *cls, inst_t *i,
     const char *field);                           /* static buffer */
 void model_set(class_t *cls, inst_t *i, const char *field, const char *v);
+void model_set_data(class_t *cls, inst_t *i, const char *field,
+    const char *v);
 int  model_set_text(device_t *d, const char *path, const char *value,
     char *err, size_t n);
 inst_t *model_add(device_t *d, const char *cls);
@@ -603,10 +607,16 @@ void out_epr(soap_t *s, const char *name, const char *cls,
 extern const method_t  power_methods[];
 extern const method_t  boot_methods[];
 extern const method_t  admin_methods[];
+extern const method_t  log_methods[];
+extern const method_t  feature_methods[];
 
 void power_set(device_t *d, unsigned state);
 void boot_apply(device_t *d, unsigned request);
 int  boot_check_put(soap_t *s, inst_t *i);
+unsigned audit_count(void);
+unsigned event_count(void);
+void feature_listener(device_t *d);
+inst_t *feature_embedded(soap_t *s, node_t *e, const char *cls);
 
 
 /* events.c */
