@@ -265,7 +265,7 @@ sub stop {
 
     eval { $self->cmd('quit') };
 
-    my $end = time + 5;
+    my $end = time + 30;
     while (1) {
         my $r = waitpid $pid, POSIX::WNOHANG();
         last if $r == $pid || $r == -1;
