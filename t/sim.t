@@ -443,7 +443,7 @@ subtest 'settings' => sub {
 };
 
 subtest 'power' => sub {
-    my ($sim, $s) = device(power_delay => 50);
+    my ($sim, $s) = device(power_delay => 400);
     my $state = sub {
         my ($all) = pull($s, 'CIM_ServiceAvailableToElement');
         return $all =~ /<h:PowerState>(\d+)</ ? $1 : $all;
@@ -463,7 +463,8 @@ subtest 'power' => sub {
     like($r->{body}, qr/ReturnValue>5</, 'another system');
     is(power($s, 5), 0, 'cycle');
     is(power($s, 5), 4099, 'busy');
-    sleep 0.1;
+    ok($sim->wait_event('boot', timeout => 5), 'boots');
+    sleep 0.5;
 
     $r = $s->wsman(get('IPS_PowerManagementService'));
     like($r->{body}, qr/OSPowerSavingState>2</, 'OS full power');
