@@ -361,9 +361,11 @@ ngx_http_amt_keystore_key_file(ngx_conf_t *cf, ngx_str_t *name, u_char *buf,
 
     if (fi.st_mode & 0077) {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "key file \"%V\" has mode %04Xo, others than its "
-                           "owner may use it: chmod 0400 or 0600", name,
-                           (ngx_uint_t) (fi.st_mode & 07777));
+                           "key file \"%V\" has mode 0%ui%ui%ui, others than "
+                           "its owner may use it: chmod 0400 or 0600", name,
+                           (ngx_uint_t) (fi.st_mode >> 6) & 7,
+                           (ngx_uint_t) (fi.st_mode >> 3) & 7,
+                           (ngx_uint_t) fi.st_mode & 7);
         goto done;
     }
 

@@ -482,5 +482,13 @@ ngx_amt_sqlite_db_create(ngx_cycle_t *cycle, ngx_amt_sqlite_db_t *db,
      * the database as not answering instead, until it is repaired.
      */
 
-    return ngx_is_init_cycle(cycle->old_cycle) ? NGX_ERROR : NGX_OK;
+    if (!ngx_is_init_cycle(cycle->old_cycle)) {
+        return NGX_OK;
+    }
+
+    /* nginx exits now and would leave its unix sockets behind */
+
+    ngx_close_listening_sockets(cycle);
+
+    return NGX_ERROR;
 }
