@@ -162,11 +162,11 @@ ngx_http_amt_hooks_trusted(ngx_http_request_t *r)
         return 0;
     }
 
-    ngx_memzero(&peer, sizeof(struct ucred));
+    peer.uid = (uid_t) -1;
     len = sizeof(struct ucred);
 
     if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == -1
-        || len != sizeof(struct ucred) || peer.pid == 0)
+        || len != sizeof(struct ucred))
     {
         ngx_log_error(NGX_LOG_ERR, c->log, ngx_errno,
                       "getsockopt(SO_PEERCRED) failed");
