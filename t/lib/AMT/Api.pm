@@ -1,10 +1,11 @@
 package AMT::Api;
 
-# What the tests of the REST API share: a configuration with store, a fake
-# Vault and keys of several scopes and tenants.
+# What the tests of the REST API share: a configuration with device plane,
+# store, a fake Vault and keys of several scopes and tenants.
 #
 #   my ($t, $vault) = AMT::Api::start();
 #   $t->get('/api/v1/devices', key => $AMT::Api::key{admin});
+#   my $sim = AMT::Api::devices($t, count => 2);   # rows, secrets, emulator
 
 use strict;
 use warnings;
@@ -68,7 +69,64 @@ sub http {
         }
         $extra
     }
+
+    server {
+        listen unix:%%DIR%%/amt.sock;
+        location /_cira/ { amt_cira_hooks; }
+    }
 END
+}
+
+sub stream {
+    my (%o) = @_;
+    my $stream = $o{stream} // '';
+
+    return <<"END";
+    cira_path    %%DIR%%/cira;
+    cira_zone    devices 1m;
+    cira_auth    http://unix:%%DIR%%/amt.sock:/_cira/auth;
+    cira_notify  http://unix:%%DIR%%/amt.sock:/_cira/notify;
+    $stream
+
+    server {
+        listen 127.0.0.1:%%PORT:cira%% ssl;
+        ssl_certificate      %%DIR%%/mps.crt;
+        ssl_certificate_key  %%DIR%%/mps.key;
+        cira;
+    }
+
+    server {
+        listen unix:%%DIR%%/connect.sock;
+        cira_connect;
+    }
+END
+}
+
+# Registers devices through the API and connects emulated ones.
+sub devices {
+    my ($t, %o) = @_;
+    my $n = $o{count} ||= 1;
+    my $as = delete $o{key} || 'admin';
+    my $guid = $o{guid} ||= 'a0000000-0000-4000-8000-000000000001';
+
+    require AMT::Sim;
+
+    for my $i (0 .. $n - 1) {
+        my $g = substr($guid, 0, -4) . sprintf '%04x',
+            hex(substr $guid, -4) + $i;
+        my $r = $t->post('/api/v1/devices', key => $key{$as}, json => {
+            guid => $g, mpsusername => 'standalone',
+            mpspassword => 'P@ssw0rd', amtpassword => 'P@ssw0rd' });
+        die "device: $r->{status} $r->{body}" if $r->{status} !~ /^20[01]$/;
+    }
+
+    my $sim = AMT::Sim->start(mps => '127.0.0.1:' . $t->port('cira'), %o);
+    for my $i (0 .. $n - 1) {
+        $sim->wait_event('ready', guid => $sim->guid($i))
+            or die 'not connected: ' . $sim->log;
+    }
+
+    return $sim;
 }
 
 # Writes the files the configuration names.
@@ -90,7 +148,7 @@ sub start {
     my $t = prepare(%o);
     my $vault = AMT::Vault->new($t->port('vault'));
 
-    $t->start(main => $main, http => http(%o), stream => $o{stream} // '');
+    $t->start(main => $main, http => http(%o), stream => stream(%o));
 
     return ($t, $vault);
 }
