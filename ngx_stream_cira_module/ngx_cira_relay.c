@@ -866,7 +866,7 @@ ngx_cira_relay_opened(ngx_cira_dial_t *d, ngx_cira_dial_rc_e rc,
 {
     ngx_cira_tunnel_t *t = d->data;
 
-    ngx_str_t  *state;
+    ngx_str_t  *state, none;
 
     switch (rc) {
 
@@ -907,6 +907,16 @@ ngx_cira_relay_opened(ngx_cira_dial_t *d, ngx_cira_dial_rc_e rc,
         t->down.last = t->down.start;
         ngx_cira_relay_finalize(t, "internal error");
         return;
+    }
+
+    /*
+     * The holder has it now: if it goes without a release, nobody knows which
+     * counts were used, and the next holder has to start anew.
+     */
+
+    if (state) {
+        ngx_str_null(&none);
+        (void) ngx_cira_session_set_state(d->session, &none);
     }
 
     ngx_cira_relay_open(t);
