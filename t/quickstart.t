@@ -25,7 +25,7 @@ is($?, 0, 'the demo ends well') or diag($out, $t->read_file('run/logs/error.log'
 like($out, qr/"powerstate":2/, 'it read the power state');
 like($out, qr/"ReturnValue":0,"ReturnValueStr":"SUCCESS"/, 'it performed the action');
 like($out, qr/"powerstate":8/, 'the PC is off');
-like($out, qr/"action":".*4c4c4544-0044-4d10-8051-b1c04f423732/s,
+like($out, qr/"action":"power\.action","guid":"4c4c4544-0044-4d10-8051-b1c04f423732"/,
     'the audit line is shown');
 unlike($out, qr/mpspassword|amtpassword/, 'no password is shown');
 ok(!-e "$dir/run/nginx.pid", 'nothing is left running');
