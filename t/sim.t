@@ -476,6 +476,144 @@ subtest 'power' => sub {
     is($sim->stop, 0, 'no violation');
 };
 
+subtest 'the other classes' => sub {
+    my ($sim, $s) = device();
+    my $rv = sub {
+        my ($class, $method, $inner, %o) = @_;
+        my $e = invoke($class, $method, $inner);
+        $e =~ s{(</w:OperationTimeout>)}{$1$o{header}} if $o{header};
+        my $r = $s->wsman($e);
+        return $r->{body} =~ /ReturnValue>(\d+)</ ? $1 : fault($r);
+    };
+    my $sel = sub { '<w:SelectorSet><w:Selector Name="InstanceID">' . $_[0]
+        . '</w:Selector></w:SelectorSet>' };
+    my $epr = sub {
+        my ($class, $name, $value) = @_;
+        return '<a:Address>/wsman</a:Address><a:ReferenceParameters>'
+            . '<w:ResourceURI>' . uri($class) . '</w:ResourceURI>'
+            . "<w:SelectorSet><w:Selector Name=\"$name\">$value"
+            . '</w:Selector></w:SelectorSet></a:ReferenceParameters>';
+    };
+
+    # superclasses give concrete items
+    my ($all) = pull($s, 'CIM_PhysicalPackage');
+    like($all, qr/<h:CIM_Card>.*<i:CIM_Chassis>/, 'concrete classes');
+    my $raw = uc $s->{device}{guid} =~ tr/-//dr;
+    $raw = pack('H*', $raw);
+    $raw = uc unpack 'H*', join '', scalar reverse(substr $raw, 0, 4),
+        scalar reverse(substr $raw, 4, 2), scalar reverse(substr $raw, 6, 2),
+        substr $raw, 8;
+    like($s->wsman(get('CIM_ComputerSystemPackage'))->{body},
+        qr/PlatformGUID>$raw</, 'raw GUID');
+    for my $class (qw(CIM_Chip CIM_Processor CIM_PhysicalMemory
+        CIM_MediaAccessDevice CIM_SystemPackaging CIM_WiFiPort
+        AMT_TLSSettingData CIM_ConcreteDependency CIM_CredentialContext
+        IPS_ScreenSettingData IPS_HTTPProxyAccessPoint))
+    {
+        ($all) = pull($s, $class);
+        like($all, qr/EndOfSequence/, $class);
+    }
+
+    # certificates
+    open my $f, '<', "$dir/cert.pem" or die;
+    my $cert = join '', map { chomp; $_ } grep { !/-----/ } readline $f;
+    my $blob = "<h:CertificateBlob>$cert</h:CertificateBlob>";
+    my $pki = 'AMT_PublicKeyManagementService';
+    is($rv->($pki, 'AddTrustedRootCertificate', $blob), 0, 'root added');
+    is($rv->($pki, 'AddTrustedRootCertificate', $blob), 2058, 'twice');
+    is($rv->($pki, 'AddCertificate',
+        '<h:CertificateBlob>AAAA</h:CertificateBlob>'), 2063, 'no DER');
+    ($all) = pull($s, 'AMT_PublicKeyCertificate');
+    like($all, qr/Subject>CN=mps.example<.*Certficate>true</, 'is listed');
+    is($s->wsman(envelope('AMT_PublicKeyCertificate', "$XFER/Delete", '',
+        header => $sel->('Intel(r) AMT Certificate: Handle: 1')))->{status},
+        200, 'deleted');
+    is(@{$sim->instances(0, 'AMT_PublicKeyCertificate')}, 1, 'is gone');
+    is($rv->($pki, 'GenerateKeyPair', '<h:KeyAlgorithm>0</h:KeyAlgorithm>'
+        . '<h:KeyLength>2048</h:KeyLength>'), 0, 'key pair');
+    ($all) = pull($s, 'AMT_PublicPrivateKeyPair');
+    like($all, qr/DERKey>MII/, 'public part');
+    unlike($all, qr/:PrivateKey>/, 'private part stays inside');
+
+    # wireless
+    my $wifi = 'AMT_WiFiPortConfigurationService';
+    my $profile = sub {
+        my ($name, $priority, $psk) = @_;
+        my $q = 'xmlns:q="' . uri('CIM_WiFiEndpointSettings') . '"';
+        return '<h:WiFiEndpoint>' . $epr->('CIM_WiFiEndpoint', 'Name',
+            'WiFi Endpoint 0') . '</h:WiFiEndpoint>'
+            . "<h:WiFiEndpointSettingsInput $q><q:ElementName>$name"
+            . '</q:ElementName><q:InstanceID>Intel(r) AMT:WiFi Endpoint '
+            . "Settings $name</q:InstanceID><q:AuthenticationMethod>6"
+            . '</q:AuthenticationMethod><q:EncryptionMethod>4'
+            . "</q:EncryptionMethod><q:SSID>net</q:SSID><q:Priority>$priority"
+            . "</q:Priority><q:PSKPassPhrase>$psk</q:PSKPassPhrase>"
+            . '</h:WiFiEndpointSettingsInput>';
+    };
+    is($rv->($wifi, 'AddWiFiSettings', $profile->('home', 1, 'x' x 8)), 0,
+        'profile');
+    is($rv->($wifi, 'AddWiFiSettings', $profile->('work', 1, 'x' x 8)),
+        34826, 'same priority');
+    is($rv->($wifi, 'AddWiFiSettings', $profile->('work', 2, 'short')), 3,
+        'passphrase too short');
+    ($all) = pull($s, 'CIM_WiFiEndpointSettings');
+    like($all, qr/Settings home</, 'is listed');
+    unlike($all, qr/PSKPass/, 'passphrase is not shown');
+
+    # user consent
+    my $optin = 'IPS_OptInService';
+    is($rv->($optin, 'CancelOptIn'), 2, 'nothing to cancel');
+    is($rv->($optin, 'StartOptIn'), 0, 'consent asked for');
+    my $code = $sim->state(0)->{consent_code};
+    is($rv->($optin, 'SendOptInCode', '<h:OptInCode>0</h:OptInCode>'), 1,
+        'wrong code');
+    is($rv->($optin, 'SendOptInCode', "<h:OptInCode>$code</h:OptInCode>"),
+        0, 'right code');
+    is($sim->instances(0, $optin)->[0]{OptInState}, 3, 'received');
+
+    # alarms: five of them
+    my $i = uri('IPS_AlarmClockOccurrence');
+    my @rv = map { $rv->('AMT_AlarmClockService', 'AddAlarm',
+        "<h:AlarmTemplate xmlns:s=\"$i\"><s:InstanceID>0$_</s:InstanceID>"
+        . '<s:StartTime><c:Datetime xmlns:c="http://schemas.dmtf.org/wbem/'
+        . 'wscim/1/common">2031-01-02T03:04:05Z</c:Datetime></s:StartTime>'
+        . '<s:DeleteOnCompletion>true</s:DeleteOnCompletion>'
+        . '</h:AlarmTemplate>') } 1 .. 6;
+    is_deeply(\@rv, [(0) x 5, 'QuotaLimit'], 'five alarms');
+
+    # ports
+    my $eth = 'AMT_EthernetPortSettings';
+    my $port = sub { $sel->("Intel(r) AMT Ethernet Port Settings $_[0]") };
+    is($rv->($eth, 'SetLinkPreference', '<h:LinkPreference>1'
+        . '</h:LinkPreference><h:Timeout>60</h:Timeout>',
+        header => $port->(1)), 0, 'link preference');
+    is($sim->instances(0, $eth)->[1]{LinkPreference}, 1, 'of the wireless');
+    is($s->wsman(put($eth, '<h:DHCPEnabled>true</h:DHCPEnabled>'
+        . '<h:InstanceID>Intel(r) AMT Ethernet Port Settings 0'
+        . '</h:InstanceID>', header => $port->(0)))->{status}, 200, 'DHCP');
+    is($sim->instances(0, $eth)->[0]{IPAddress}, undef, 'address removed');
+    is(fault($s->wsman(put($eth, '<h:DHCPEnabled>true</h:DHCPEnabled>'))),
+        'InvalidSelectors', 'Put without a selector');
+
+    # logs
+    my $r = $s->wsman(invoke('AMT_AuditLog', 'ReadRecords',
+        '<h:StartIndex>31</h:StartIndex>'));
+    like($r->{body}, qr/TotalRecordCount>32<.*RecordsReturned>2</, 'audit');
+    $r = $s->wsman(invoke('AMT_MessageLog', 'GetRecords',
+        '<h:IterationIdentifier>1</h:IterationIdentifier>'
+        . '<h:MaxReadRecords>390</h:MaxReadRecords>'));
+    is(scalar(() = $r->{body} =~ m{<g:RecordArray>[^<]{28}<}g), 390,
+        'events');
+    like($r->{body}, qr/NoMoreRecords>true</, 'all of them');
+
+    # the redirection listener comes and goes
+    my $red = 'AMT_RedirectionService';
+    $r = $s->wsman(put($red, '<h:ListenerEnabled>false</h:ListenerEnabled>'));
+    is_deeply($sim->state(0)->{forwards}, [16992], 'listener off')
+        or diag $r->{body};
+    is($sim->stop, 0, 'no violation') or diag $sim->log;
+};
+
 subtest 'windows' => sub {
     my ($sim, $s) = device(window => 100, adjust => 30, max_data => 50);
     my $body = get('AMT_GeneralSettings');

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "sim.h"
 
 
@@ -91,6 +92,84 @@ set_admin_acl(soap_t *s, node_t *in)
 }
 
 
+static int
+set_mebx_password(soap_t *s, node_t *in)
+{
+    size_t  n;
+
+    if (strcmp(opt.control_mode, "client") == 0) {
+        return 16;
+    }
+
+    n = strlen(method_arg(in, "Password"));
+
+    if (n < 8 || n > 32) {
+        return 2054;
+    }
+
+    event0(s->d, "mebx_password");
+
+    return 0;
+}
+
+
+static int
+get_time(soap_t *s, node_t *in)
+{
+    char  text[24];
+
+    (void) in;
+
+    snprintf(text, sizeof(text), "%lld",
+             (long long) time(NULL) + s->d->clock_offset);
+    out_text(s, "Ta0", text);
+
+    return 0;
+}
+
+
+static int
+set_time(soap_t *s, node_t *in)
+{
+    long  ta0, tm1, tm2;
+
+    ta0 = method_num(in, "Ta0");
+    tm1 = method_num(in, "Tm1");
+    tm2 = method_num(in, "Tm2");
+
+    if (tm2 < tm1) {
+        return 36;
+    }
+
+    s->d->clock_offset += (int) ((tm1 + tm2) / 2 - ta0);
+    event(s->d, "clock", "\"offset\":%d", s->d->clock_offset);
+
+    return 0;
+}
+
+
+/* a device that has a tunnel is provisioned: set-up is over */
+
+static int
+set_up(soap_t *s, node_t *in)
+{
+    (void) s;
+    (void) in;
+
+    return 2;
+}
+
+
+static int
+add_next_cert(soap_t *s, node_t *in)
+{
+    (void) s;
+    (void) in;
+
+    return 3;
+}
+
+
 static const param_t  unprovision_params[] = {
     { "ProvisioningMode", T_U32, F_MUST, 0 },
     { NULL, 0, 0, 0 }
@@ -102,7 +181,54 @@ static const param_t  acl_params[] = {
     { NULL, 0, 0, 0 }
 };
 
+static const param_t  mebx_params[] = {
+    { "Password", T_STR, F_MUST, 32 },
+    { NULL, 0, 0, 0 }
+};
+
+static const param_t  time_params[] = {
+    { "Ta0", T_U32, F_MUST, 0 },
+    { "Tm1", T_U32, F_MUST, 0 },
+    { "Tm2", T_U32, F_MUST, 0 },
+    { NULL, 0, 0, 0 }
+};
+
+static const param_t  setup_params[] = {
+    { "NetAdminPassEncryptionType", T_U8, F_MUST, 2 },
+    { "NetworkAdminPassword", T_STR, F_MUST, 32 },
+    { "McNonce", T_B64, 0, 0 },
+    { "SigningAlgorithm", T_U8, 0, 3 },
+    { "DigitalSignature", T_B64, 0, 0 },
+    { NULL, 0, 0, 0 }
+};
+
+static const param_t  upgrade_params[] = {
+    { "McNonce", T_B64, F_MUST, 0 },
+    { "SigningAlgorithm", T_U8, F_MUST, 3 },
+    { "DigitalSignature", T_B64, F_MUST, 0 },
+    { NULL, 0, 0, 0 }
+};
+
+static const param_t  chain_params[] = {
+    { "NextCertificate", T_B64, F_MUST, 0 },
+    { "IsLeafCertificate", T_BOOL, F_MUST, 0 },
+    { "IsRootCertificate", T_BOOL, F_MUST, 0 },
+    { NULL, 0, 0, 0 }
+};
+
 const method_t  admin_methods[] = {
+    { "AMT_SetupAndConfigurationService", "SetMEBxPassword", mebx_params,
+      set_mebx_password },
+    { "AMT_TimeSynchronizationService", "GetLowAccuracyTimeSynch", NULL,
+      get_time },
+    { "AMT_TimeSynchronizationService", "SetHighAccuracyTimeSynch",
+      time_params, set_time },
+    { "IPS_HostBasedSetupService", "Setup", setup_params, set_up },
+    { "IPS_HostBasedSetupService", "AdminSetup", setup_params, set_up },
+    { "IPS_HostBasedSetupService", "UpgradeClientToAdmin", upgrade_params,
+      set_up },
+    { "IPS_HostBasedSetupService", "AddNextCertInChain", chain_params,
+      add_next_cert },
     { "AMT_SetupAndConfigurationService", "Unprovision", unprovision_params,
       unprovision },
     { "AMT_SetupAndConfigurationService", "CommitChanges", NULL,

@@ -185,30 +185,6 @@ boot_apply(device_t *d, unsigned request)
 }
 
 
-/* the value of a selector in the text form of an EPR */
-
-static char *
-epr_key(const char *epr, const char *key)
-{
-    size_t       n;
-    const char  *p, *end;
-
-    n = strlen(key);
-
-    for (p = strchr(epr, ' '); p; p = strchr(p, ';')) {
-        p++;
-
-        if (strncmp(p, key, n) == 0 && p[n] == '=') {
-            p += n + 1;
-            end = strchr(p, ';');
-            return xstrndup(p, end ? (size_t) (end - p) : strlen(p));
-        }
-    }
-
-    return NULL;
-}
-
-
 /* user consent is needed for whatever takes over the machine */
 
 static int

@@ -9,7 +9,8 @@
 
 
 static const method_t  *tables[] = {
-    power_methods, boot_methods, admin_methods, log_methods, feature_methods
+    power_methods, boot_methods, admin_methods, log_methods,
+    feature_methods, cert_methods, network_methods, remote_methods
 };
 
 

@@ -109,6 +109,14 @@ value_ok(field_t *f, node_t *n, char **text)
     switch (f->type) {
 
     case T_BOOL:
+
+        /* 1 and 0 are good too */
+
+        if (strcmp(n->text, "1") == 0 || strcmp(n->text, "0") == 0) {
+            *text = xstrdup(n->text[0] == '1' ? "true" : "false");
+            return 1;
+        }
+
         ok = strcmp(n->text, "true") == 0 || strcmp(n->text, "false") == 0;
         break;
 
@@ -368,6 +376,9 @@ model_put(soap_t *s)
 
     if (strcmp(cls->name, "AMT_RedirectionService") == 0) {
         feature_listener(s->d);
+
+    } else if (strcmp(cls->name, "AMT_TLSCredentialContext") == 0) {
+        tls_context_fix(new);
     }
 
     model_render(s, cls, new);

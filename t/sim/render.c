@@ -120,6 +120,30 @@ epr_text(node_t *n)
 }
 
 
+/* the value of a selector in the text form of an EPR */
+
+char *
+epr_key(const char *epr, const char *key)
+{
+    size_t       n;
+    const char  *p, *end;
+
+    n = strlen(key);
+
+    for (p = strchr(epr, ' '); p; p = strchr(p, ';')) {
+        p++;
+
+        if (strncmp(p, key, n) == 0 && p[n] == '=') {
+            p += n + 1;
+            end = strchr(p, ';');
+            return xstrndup(p, end ? (size_t) (end - p) : strlen(p));
+        }
+    }
+
+    return NULL;
+}
+
+
 static void
 value_render(soap_t *s, char p, field_t *f, const char *text)
 {

@@ -290,6 +290,7 @@ struct device_s {
     char           *boot_source;
     char           *last_boot;        /* JSON of the settings of last boot */
     char           *amt_password;     /* when changed */
+    int             clock_offset;
     unsigned        consent_code;
     unsigned        consent_tries;
 
@@ -327,9 +328,10 @@ void conn_close(device_t *d, int how, const char *reason);
 void conn_vanish(device_t *d);
 
 
-/* session.c: login and life of the tunnel */
+/* queue.c and session.c: login and life of the tunnel */
 
 void session_queue(device_t *d, unsigned delay);
+void session_hold(device_t *d);
 void session_begin(device_t *d);
 size_t session_input(device_t *d, const u_char *p, size_t n);
 void session_closed(device_t *d, const char *reason);
@@ -570,6 +572,15 @@ void model_json(device_t *d, class_t *cls, buf_t *b);
 void model_render(soap_t *s, class_t *cls, inst_t *i);
 void epr_render(soap_t *s, const char *value);
 char *epr_text(node_t *n);
+char *epr_key(const char *epr, const char *key);
+void model_create(soap_t *s);
+void tls_context_fix(inst_t *i);
+inst_t *model_find(device_t *d, const char *cls, const char *field,
+    const char *value);
+void model_relate(device_t *d, const char *cls, const char *a_field,
+    const char *a, const char *b_field, const char *b);
+void model_unrelate(device_t *d, const char *cls, const char *field,
+    const char *epr);
 inst_t *model_select(soap_t *s, class_t *cls, node_t *selectors);
 void insts_free(inst_t *i);
 int  value_ok(field_t *f, node_t *n, char **text);
@@ -609,6 +620,9 @@ extern const method_t  boot_methods[];
 extern const method_t  admin_methods[];
 extern const method_t  log_methods[];
 extern const method_t  feature_methods[];
+extern const method_t  cert_methods[];
+extern const method_t  network_methods[];
+extern const method_t  remote_methods[];
 
 void power_set(device_t *d, unsigned state);
 void boot_apply(device_t *d, unsigned request);
@@ -616,6 +630,9 @@ int  boot_check_put(soap_t *s, inst_t *i);
 unsigned audit_count(void);
 unsigned event_count(void);
 void feature_listener(device_t *d);
+int  certs_delete(soap_t *s, inst_t *i);
+int  network_delete(soap_t *s, inst_t *i);
+void remote_delete(soap_t *s, inst_t *i);
 inst_t *feature_embedded(soap_t *s, node_t *e, const char *cls);
 
 

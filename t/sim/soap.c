@@ -369,7 +369,7 @@ static void
 soap_operation(soap_t *s)
 {
     char          p;
-    inst_t       *i, **ip;
+    inst_t       *i;
     const char   *a;
 
     a = s->action;
@@ -417,12 +417,27 @@ soap_operation(soap_t *s)
             return;
         }
 
-        /* the selected instance, in the device's own copy */
+        /* from here on in the device's own copy */
 
-        ip = model_own(s->d, s->cls);
-        (void) ip;
+        model_own(s->d, s->cls);
         i = model_select(s, s->cls, s->selectors);
+
+        if (certs_delete(s, i) != 0 || network_delete(s, i) != 0) {
+            return;
+        }
+
+        remote_delete(s, i);
         model_remove(s->d, s->cls, i);
+        event(s->d, "delete", "\"class\":\"%s\"", s->cls->name);
+
+    } else if (strcmp(a, NS_XFER "/Create") == 0) {
+
+        if (!(s->cls->ops & OP_CREATE)) {
+            soap_fault(s, "b:ActionNotSupported", NULL);
+            return;
+        }
+
+        model_create(s);
 
     } else if (strcmp(a, NS_ENUM "/Enumerate") == 0) {
         model_enumerate(s);
