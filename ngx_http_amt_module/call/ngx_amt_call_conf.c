@@ -166,6 +166,19 @@ ngx_amt_call_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
                                    "must not contain other locations");
     }
 
+    alcf = clcf->loc_conf[ngx_http_amt_module.ctx_index];
+
+    if (alcf->backend && clcf->handler) {
+
+        /* our own backend needs no words about room */
+
+        if (clcf->subrequest_output_buffer_size < check->size * 4) {
+            clcf->subrequest_output_buffer_size = check->size * 4;
+        }
+
+        return NGX_OK;
+    }
+
     if (clcf->subrequest_output_buffer_size < check->size) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "%s: location \"%V\" needs "
@@ -175,12 +188,6 @@ ngx_amt_call_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
                       clcf->subrequest_output_buffer_size,
                       check->file, check->line);
         return NGX_ERROR;
-    }
-
-    alcf = clcf->loc_conf[ngx_http_amt_module.ctx_index];
-
-    if (alcf->backend && clcf->handler) {
-        return NGX_OK;
     }
 
     u = ngx_amt_call_proxy(cf, clcf);

@@ -308,8 +308,9 @@ test_done(ngx_amt_flow_t *f, ngx_int_t rc, void *data)
     }
 
     ngx_log_error(NGX_LOG_NOTICE, ngx_cycle->log, 0,
-                  "test: %V ended without client: rc %i, err %ui, %V",
-                  &run->op, rc, (ngx_uint_t) f->err.code, &f->err.text);
+                  "test: %V ended without client: rc %i, err %ui, %*s",
+                  &run->op, rc, (ngx_uint_t) f->err.code, f->err.text.len,
+                  f->err.text.len ? f->err.text.data : (u_char *) "");
 
     json_decref(run->json);
     ngx_free(run);
@@ -349,6 +350,15 @@ test_arg(ngx_http_request_t *r, char *name)
         ngx_unescape_uri(&dst, &src, value.len, NGX_UNESCAPE_URI);
         value.len = dst - value.data;
     }
+
+    return value;
+}
+
+
+static ngx_str_t
+test_copy(ngx_pool_t *pool, ngx_str_t value)
+{
+    value.data = value.len ? ngx_pstrdup(pool, &value) : (u_char *) "";
 
     return value;
 }
@@ -410,10 +420,8 @@ test_handler(ngx_http_request_t *r)
 
     /* the client's memory may go before the flow */
 
-    run->op = test_arg(r, "op");
-    run->op.data = ngx_pstrdup(run->flow->pool, &run->op);
-    run->path = test_arg(r, "path");
-    run->path.data = ngx_pstrdup(run->flow->pool, &run->path);
+    run->op = test_copy(run->flow->pool, test_arg(r, "op"));
+    run->path = test_copy(run->flow->pool, test_arg(r, "path"));
 
     v = ngx_amt_frame_alloc(run->flow, "test_body", sizeof(test_frame_t),
                             test_body, test_drop);
