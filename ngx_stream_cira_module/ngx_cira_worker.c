@@ -17,6 +17,7 @@
 #include "ngx_cira_worker.h"
 #include "ngx_cira_peer.h"
 #include "ngx_cira_relay.h"
+#include "ngx_cira_session.h"
 
 
 #define NGX_CIRA_WORKER_SWEEP    5000    /* ms */
@@ -99,6 +100,18 @@ ngx_cira_worker_init(ngx_cycle_t *cycle, ngx_cira_zone_conf_t *conf)
 void
 ngx_cira_worker_exit(ngx_cycle_t *cycle)
 {
+    ngx_cira_session_t  *s;
+
+    /* fast shutdown: there is no loop any more in which they could end */
+
+    ngx_cira_relay_close("worker exit");
+
+    while ((s = ngx_cira_session_next(NULL)) != NULL) {
+        ngx_cira_session_close(s, NGX_CIRA_DISCONNECT_APPLICATION,
+                               "worker exit");
+        ngx_cira_session_run(s);
+    }
+
     /* nobody may take the missing socket for a death that nobody reported */
 
     ngx_cira_zone_bury(ngx_cira_worker_id, "worker exit", cycle->log);

@@ -413,7 +413,7 @@ my $window = 256 * 1024;
 while ($sent + 4096 <= $window + $granted && $sent < 4 << 20) {
     $d->send(AMT::Apf::data($ch, $block)) or last;
     $sent += 4096;
-    while (my $x = $d->read(0)) {
+    while (my $x = $d->read(0.001)) {
         $granted += $x->{bytes_added} if $x->{type} == 93;
     }
 }

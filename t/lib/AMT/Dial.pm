@@ -155,7 +155,7 @@ sub echo {
             my $d = $device{$guid};
             next unless $ready{$d->{socket}} || $d->{socket}->pending
                 || length $d->{in};
-            while (my $m = $d->read(0)) {
+            while (my $m = $d->read(0.002)) {
                 my $c = $m->{channel} // -1;
                 if ($m->{type} eq 'eof' || $m->{type} eq 1) {
                     print $out $m->{type} eq 'eof' ? "$guid eof\n"
