@@ -242,6 +242,12 @@ sub once {
     cmp_ok($took, '<', $o{max} * $slow, "$what: in time") if $o{max};
     cmp_ok($took, '>', $o{min}, "$what: not too early") if $o{min};
     $sim->misbehave(0, 'off');
+    if ($o{again}) {
+        $sim->mark;
+        eval { $sim->drop(0, 'rst') };
+        $sim->connect(0);
+        $sim->wait_event('ready', guid => $sim->guid(0));
+    }
     $r = call('generalSettings');
     is($r->{status}, 200, "after $what a call works")
         or diag($r->{body}, recent());
@@ -253,13 +259,14 @@ once('fault-200*1', 200);
 is(call('generalSettings')->{json}{Body}{AMTNetworkEnabled}, 1, 'still');
 
 once('close-mid*1', 504, max => 0.5);
-once('half-answer*1', 504, min => 0.5, max => 2);
+once('half-answer*1', 504, min => 0.5, max => 2, again => 1);
+once('drop-mid*1', 504, max => 0.5, again => 1);
 once('no-answer*1', 504, min => 0.5, max => 2);
-once('no-confirm*1', 504, max => 40);
+once('new-nonce*1,no-confirm*1', 504, max => 2);
 once('slow-drip=200', 504, max => 2);
 once('garbage-http*1', 500, max => 0.5);
-once('empty-challenge', 500, max => 0.5);
-once('bad-challenge', 500, max => 0.5);
+once('new-nonce*1,empty-challenge', 500, max => 0.5);
+once('new-nonce*1,bad-challenge', 500, max => 0.5);
 once('huge-header*1', 500, max => 0.5);
 once('bad-chunk*1', 500, max => 0.5);
 once('endless-chunk*1', 500, max => 2);
@@ -272,8 +279,8 @@ once('empty-400*1', 500, max => 0.5);
 once('status*1', 500, max => 0.5);
 once('endless-pull', 500, path => 'version', max => 10);
 once('fault=1*1', 400, path => 'version');
-once('close-on-open*9', 504, max => 2);
-once('refuse*9', 500, max => 0.5);
+once('new-nonce*1,close-on-open*9', 504, max => 2);
+once('new-nonce*1,refuse=2*9', 500, max => 0.5);
 
 # the parts of a power state that may fail alone
 
