@@ -16,7 +16,7 @@
 
 
 #define NGX_AMT_KEYSTORE_MAX_VALUE  (1024 * 1024)
-#define NGX_AMT_KEYSTORE_MAX_LIST   (8 * 1024 * 1024)
+#define NGX_AMT_KEYSTORE_MAX_LIST   (16 * 1024 * 1024)
 
 
 typedef enum {

@@ -352,6 +352,13 @@ ngx_amt_sqlite_db_init(ngx_cycle_t *cycle, ngx_amt_sqlite_db_t *db)
         return NGX_OK;
     }
 
+    /*
+     * Its statistics cost a mutex per allocation.  An error means that the
+     * library is in use already, by another database.
+     */
+
+    (void) sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+
     db->log = cycle->log;
 
     if (ngx_thread_mutex_create(&db->mutex, cycle->log) != NGX_OK) {
