@@ -170,7 +170,13 @@ ngx_amt_password_verify(u_char *hash, u_char *password, ngx_log_t *log)
         return 0;
     }
 
+#if (XCRYPT_VERSION_NUM)
+    /* fails with NULL; and sanitizers lose crypt_r() of a loaded module */
+    result = crypt_rn((char *) password, (char *) hash, data,
+                      sizeof(struct crypt_data));
+#else
     result = crypt_r((char *) password, (char *) hash, data);
+#endif
 
     if (result != NULL && result[0] != '*' && ngx_strlen(result) == len) {
         match = (CRYPTO_memcmp(result, hash, len) == 0);
