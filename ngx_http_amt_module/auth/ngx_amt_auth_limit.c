@@ -8,6 +8,7 @@
 
 
 #include "auth/ngx_amt_auth_limit.h"
+#include "auth/ngx_amt_principal.h"
 #include <openssl/rand.h>
 
 
@@ -22,7 +23,7 @@ typedef struct {
 } ngx_amt_limit_slot_t;
 
 typedef struct {
-    uint32_t              seed[5];
+    u_char                seed[NGX_AMT_DIGEST_LEN];
     ngx_uint_t            sets;
     ngx_amt_limit_slot_t *slots;
 } ngx_amt_limit_table_t;
@@ -80,7 +81,7 @@ ngx_amt_limit_init(ngx_shm_zone_t *zone, void *data)
     table->slots = ngx_slab_calloc(shpool, table->sets * size);
 
     if (table->slots == NULL
-        || RAND_bytes((u_char *) table->seed, sizeof(table->seed)) != 1)
+        || RAND_bytes(table->seed, sizeof(table->seed)) != 1)
     {
         return NGX_ERROR;
     }
@@ -230,13 +231,20 @@ ngx_amt_limit_failed(ngx_amt_limit_t *limit, ngx_amt_limit_key_t *key)
 static ngx_amt_limit_slot_t *
 ngx_amt_limit_set(ngx_amt_limit_table_t *table, ngx_amt_limit_key_t *key)
 {
-    u_char    text[sizeof(table->seed) + sizeof(ngx_amt_limit_key_t)];
-    uint32_t  hash;
+    u_char     digest[NGX_AMT_DIGEST_LEN];
+    uint32_t   hash;
+    ngx_str_t  seed, data;
 
-    ngx_memcpy(text, table->seed, sizeof(table->seed));
-    ngx_memcpy(text + sizeof(table->seed), key, sizeof(ngx_amt_limit_key_t));
+    seed.data = table->seed;
+    seed.len = sizeof(table->seed);
+    data.data = (u_char *) key;
+    data.len = sizeof(ngx_amt_limit_key_t);
 
-    hash = ngx_murmur_hash2(text, sizeof(text));
+    if (ngx_amt_hmac(&seed, &data, digest) != NGX_OK) {
+        return table->slots;
+    }
+
+    ngx_memcpy(&hash, digest, sizeof(hash));
 
     return table->slots + hash % table->sets * NGX_AMT_LIMIT_WAYS;
 }

@@ -327,8 +327,11 @@ ngx_http_amt_hooks_read(ngx_http_request_t *r, ngx_str_t *body)
 
     for (cl = r->request_body->bufs; cl; cl = cl->next) {
         len = cl->buf->last - cl->buf->pos;
-        p = ngx_cpymem(p, cl->buf->pos, len);
-        ngx_explicit_memzero(cl->buf->pos, len);
+
+        if (len) {
+            p = ngx_cpymem(p, cl->buf->pos, len);
+            ngx_explicit_memzero(cl->buf->pos, len);
+        }
     }
 
     /* for ngx_http_amt_hooks_wipe() */
@@ -348,7 +351,9 @@ ngx_http_amt_hooks_wipe(ngx_http_request_t *r)
 
     b = r->request_body->bufs->buf;
 
-    ngx_explicit_memzero(b->pos, b->last - b->pos);
+    if (b->last != b->pos) {
+        ngx_explicit_memzero(b->pos, b->last - b->pos);
+    }
 }
 
 

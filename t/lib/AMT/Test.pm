@@ -394,7 +394,7 @@ sub problems {
     my @bad;
 
     for my $file (glob "$self->{dir}/logs/error.log*") {
-        push @bad, grep { /\[(?:alert|emerg)\]/ }
+        push @bad, grep { /\[(?:alert|emerg)\]|Sanitizer:|runtime error:/ }
             split /\n/, $self->read_file($file);
     }
     for my $file (glob "$self->{dir}/logs/{asan,ubsan,valgrind}.*") {
