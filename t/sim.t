@@ -8,6 +8,7 @@ use warnings;
 
 use FindBin;
 use lib "$FindBin::Bin/lib";
+use Digest::MD5;
 use File::Temp qw(tempdir);
 use JSON::PP;
 use Test::More;
@@ -611,6 +612,142 @@ subtest 'the other classes' => sub {
     $r = $s->wsman(put($red, '<h:ListenerEnabled>false</h:ListenerEnabled>'));
     is_deeply($sim->state(0)->{forwards}, [16992], 'listener off')
         or diag $r->{body};
+    is($sim->stop, 0, 'no violation') or diag $sim->log;
+};
+
+# redirection: a session of that kind, logged in
+
+sub take {
+    my ($s, $c, $n) = @_;
+    while (length $c->{in} < $n) {
+        $s->wait(sub { length $c->{in} >= $n || $c->{closed} }, 3);
+        last if $c->{closed} || length $c->{in} < $n && !$s->{s}->opened;
+    }
+    return substr $c->{in}, 0, $n, '';
+}
+
+sub redirection {
+    my ($s, $type, %o) = @_;
+    my $c = $s->open(16994, window => $o{window} // 32768);
+    $s->data($c, pack 'CxxxA4', 0x10, $type);
+    my $r = take($s, $c, 4);
+    $c->{status} = ord substr $r, 1;
+    return $c if $c->{status};
+    take($s, $c, 9);
+    $s->data($c, "\x13" . "\0" x 8);
+    is(unpack('H*', take($s, $c, 10)), '14000000000100000004',
+        "$type: digest is offered") if $o{tell};
+
+    my $user = 'admin';
+    my $uri = '/RedirectionService';
+    my $send = sub {
+        my $d = join '', map { pack 'C/a*', $_ } @_;
+        $s->data($c, pack('CxxxCV/a*', 0x13, 4, $d));
+        my $h = take($s, $c, 9);
+        my ($status, $n) = (unpack 'CCxxCV', $h)[1, 3];
+        return ($status, unpack '(C/a)*', take($s, $c, $n));
+    };
+    take($s, $c, 10) unless $o{tell};
+    my ($status, $realm, $nonce, $qop) = $send->($user, '', '', $uri,
+        ('') x 4);
+    my $ha1 = Digest::MD5::md5_hex("$user:$realm:"
+        . ($o{password} // 'P@ssw0rd'));
+    my $ha2 = Digest::MD5::md5_hex("POST:$uri");
+    my $resp = Digest::MD5::md5_hex("$ha1:$nonce:00000001:abcd:auth:$ha2");
+    ($status) = $send->($user, $realm, $nonce, $uri, 'abcd', '00000001',
+        $resp, 'auth');
+    $c->{auth} = $status;
+    return $c;
+}
+
+subtest 'redirection' => sub {
+    my ($sim, $s) = device();
+
+    is(redirection($s, 'XYZ ')->{status}, 1, 'unknown type');
+    is(redirection($s, 'SOL ', password => 'x')->{auth}, 1,
+        'wrong password');
+    $s->close_channel($_) for grep { !$_->{closed} } values %{$s->{ch}};
+
+    # a shell on the serial line
+    my $c = redirection($s, 'SOL ', tell => 1);
+    is($c->{auth}, 0, 'SOL: logged in');
+    is(redirection($s, 'SOL ')->{status}, 2, 'one at a time');
+    $s->data($c, pack 'VVvvvvvvV', 0x20, 0, 10000, 100, 0, 10000, 100, 0, 0);
+    is(unpack('C', take($s, $c, 23)), 0x21, 'settings');
+    my $seq = 1;
+    my $text = sub {
+        my ($want) = @_;
+        my $all = '';
+        while ($all !~ $want) {
+            my $h = take($s, $c, 10);
+            return "$all?" if length $h < 10;
+            my ($type, undef, $n) = unpack 'VVv', $h;
+            return "type $type" if $type != 0x2a;
+            $all .= take($s, $c, $n);
+        }
+        return $all;
+    };
+    my $type = sub {
+        $s->data($c, pack('VVv/a*', 0x28, $seq++, $_[0]));
+    };
+    like($text->(qr/> $/), qr/Emulated serial/, 'greets');
+    $type->("ver\r");
+    like($text->(qr/> $/), qr/^ver\r\n16\.1\.25\.2124/, 'echoes, answers');
+    $type->("blast 200000\r");
+    cmp_ok(length $text->(qr/> $/), '>', 200000, 'much, through the window');
+    $seq++;
+    $type->('x');
+    ok($sim->wait_event('redirection', error => 'SOL sequence number'),
+        'gap in the sequence');
+    $s->wait(sub { $c->{closed} }, 3) unless $c->{closed};
+
+    # the machine reads a CD of 20 blocks
+    $c = redirection($s, 'IDER');
+    my $image = join '', map { chr($_ % 251) x 2048 } 1 .. 20;
+    $s->data($c, pack 'CxxxVvvvV', 0x40, 0, 30000, 0, 20000, 1);
+    is(unpack('C', take($s, $c, 30)), 0x41, 'IDER: open');
+    $s->data($c, pack 'CxxxVCV', 0x48, 1, 3, 0x19);
+    is(unpack('C', take($s, $c, 13)), 0x49, 'features');
+    $seq = 2;
+    for (1 .. 3) {
+        my $cmd = take($s, $c, 28);
+        my @cdb = unpack 'C12', substr $cmd, 16;
+        my $data = $cdb[0] == 0x25 ? pack('NN', 19, 2048)
+            : substr $image, 2048 * $cdb[5], 2048 * $cdb[8];
+        while (length $data) {
+            my $part = substr $data, 0, 8192, '';
+            $s->data($c, pack('CxxCVxva*', 0x54, length $data ? 0 : 2,
+                $seq++, length $part, "\0" x 23 . $part));
+        }
+    }
+    my $e = $sim->wait_event('ider', blocks => 20);
+    is($e ? $e->{md5} : '', Digest::MD5::md5_hex($image), 'what it read');
+    $s->close_channel($c);
+
+    # the screen
+    $c = redirection($s, 'KVMR');
+    $s->data($c, "\x40" . "\0" x 7);
+    is(substr(take($s, $c, 20), 8), "RFB 003.008\n", 'KVM: version');
+    $s->data($c, "RFB 003.008\n");
+    is(take($s, $c, 2), "\1\1", 'security');
+    $s->data($c, "\1");
+    is(take($s, $c, 4), "\0" x 4, 'accepted');
+    $s->data($c, "\1");
+    my ($w, $h) = unpack 'nn', take($s, $c, 32);
+    is("$w $h", '640 400', 'size');
+    $s->data($c, pack 'CCnnnn', 3, 0, 0, 0, $w, $h);
+    my $one = take($s, $c, 16 + $w * $h * 2);
+    is(length $one, 16 + $w * $h * 2, 'picture');
+    $s->data($c, pack 'CCnnnn', 3, 1, 0, 0, $w, $h);
+    my $two = take($s, $c, 16 + $w * $h * 2);
+    isnt($one, $two, 'it moves');
+    $s->data($c, pack 'CCxxN', 4, 1, 65);
+    ok($sim->wait_event('key', key => 65), 'key');
+
+    # switched off
+    $s->close_channel($c);
+    $sim->set(0, 'CIM_KVMRedirectionSAP.EnabledState', 3);
+    is(redirection($s, 'KVMR')->{status}, 3, 'switched off');
     is($sim->stop, 0, 'no violation') or diag $sim->log;
 };
 

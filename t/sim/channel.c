@@ -426,6 +426,10 @@ channel_service(channel_t *c)
         http_input(c);
         return;
 
+    case 16994:
+        redir_input(c);
+        return;
+
     default:
         /* our own channel: nothing is expected */
         buf_free(&c->in);
@@ -560,6 +564,7 @@ channel_close(channel_t *c)
         apf_close(d, c->rid);
     }
 
+    redir_free(c);
     tmr_del(&c->timer);
     tmr_del(&c->drip_timer);
     buf_free(&c->in);
@@ -617,6 +622,7 @@ channel_free(channel_t *c)
         channel_remember(d, c->rid);
     }
 
+    redir_free(c);
     tmr_del(&c->timer);
     tmr_del(&c->drip_timer);
     buf_free(&c->in);

@@ -385,5 +385,5 @@ options_parse(int argc, char **argv)
 int
 options_port(unsigned port)
 {
-    return port == 16992;
+    return port == 16992 || port == 16994;
 }

@@ -301,7 +301,6 @@ struct device_s {
     uint32_t        nopen;
     uint32_t        nviolations;
     char           *last_reason;
-    void           *redir;            /* redirection sessions, redir.c */
 };
 
 extern device_t  *devices;
@@ -396,7 +395,7 @@ struct channel_s {
     buf_t           out;
     tmr_t           timer;            /* latency, idle */
     tmr_t           drip_timer;
-    void           *redir;
+    void           *redir;            /* redirection session, redir.c */
 };
 
 void channel_opened(device_t *d, const char *type, uint32_t rid,
@@ -427,6 +426,12 @@ nonce_t *digest_nonce(device_t *d, int fresh);
 int  digest_verify(device_t *d, const char *user, const char *realm,
     const char *nonce, const char *uri, const char *nc, const char *cnonce,
     const char *qop, const char *response, const char *method, int *stale);
+
+
+/* redir.c */
+
+void redir_input(channel_t *c);
+void redir_free(channel_t *c);
 
 
 /* xml.c */
