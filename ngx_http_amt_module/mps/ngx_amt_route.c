@@ -267,7 +267,7 @@ ngx_amt_route_split(ngx_amt_api_t *api, ngx_str_t *uri, ngx_str_t *prefix,
     ngx_memcpy(api->path.data, p, len);
 
     if (len < prefix->len
-        || ngx_memcmp(p, prefix->data, prefix->len) != 0)
+        || (prefix->len && ngx_memcmp(p, prefix->data, prefix->len) != 0))
     {
         return NGX_DECLINED;
     }
