@@ -314,7 +314,7 @@ ngx_amt_xml_name(ngx_amt_xml_reader_t *rd, ngx_amt_xml_t *x,
 
     local = name;
 
-    for (len = 0; name[len] && len <= NGX_AMT_XML_MAX_URI; len++) {
+    for (len = 0; len <= NGX_AMT_XML_MAX_URI && name[len]; len++) {
         if (name[len] == NGX_AMT_XML_SEPARATOR) {
             local = name + len + 1;
             break;
@@ -345,7 +345,7 @@ ngx_amt_xml_name(ngx_amt_xml_reader_t *rd, ngx_amt_xml_t *x,
         x->uri = rd->uri;
     }
 
-    for (len = 0; local[len] && len <= NGX_AMT_XML_MAX_NAME; len++) {
+    for (len = 0; len <= NGX_AMT_XML_MAX_NAME && local[len]; len++) {
         /* void */
     }
 

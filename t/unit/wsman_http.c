@@ -127,8 +127,9 @@ test_framing(void)
     ok(GOOD(CH "5\r\nhello\r\n0\r\n\r\n", 200, "hello", 1), "chunked");
     ok(GOOD(CH "0004\r\nhell\r\n1\r\no\r\n0000\r\n\r\n", 200, "hello", 1),
        "zero-padded chunk sizes");
-    ok(GOOD(CH "a\r\n0\r\n\r\n0\r\n\r\n\r\n0\r\n\r\n", 200,
-            "0\r\n\r\n0\r\n\r\n", 1), "what looks like the end inside of a chunk");
+    ok(GOOD(CH "a\r\n" "0\r\n\r\n0\r\n\r\n" "\r\n0\r\n\r\n", 200,
+            "0\r\n\r\n0\r\n\r\n", 1),
+       "what looks like the end inside of a chunk");
     ok(GOOD(CH "1\r\nx\r\n0\r\nX-A: b\r\n\r\n", 200, "x", 1), "trailer");
     ok(MORE(CH "5\r\nhello\r\n0\r\n"), "end of chunks missing");
     ok(answer_is(CH "5\r\nhello\r\n", 1, NGX_DECLINED, 0, "", 0, 0),
