@@ -515,6 +515,7 @@ ngx_cira_session_login(ngx_cira_session_t *s)
                                NGX_CIRA_FORWARD_TIMEOUT);
 
     s->ready_at = ngx_current_msec + NGX_CIRA_READY_DELAY;
+    s->seen_at = ngx_current_msec;
 
     c->log->action = "serving a device";
 
@@ -636,9 +637,20 @@ ngx_cira_session_alive(void *data)
 {
     ngx_cira_session_t *s = data;
 
-    if (s->logged_in) {
-        s->id.last_seen = ngx_cira_session_now();
-        ngx_cira_owners.seen(&s->id);
+    ngx_str_t  text;
+
+    if (!s->logged_in) {
+        return;
+    }
+
+    s->id.last_seen = ngx_cira_session_now();
+    ngx_cira_owners.seen(&s->id);
+
+    if (ngx_current_msec - s->seen_at >= NGX_CIRA_SEEN) {
+        s->seen_at = ngx_current_msec;
+
+        ngx_str_null(&text);
+        ngx_cira_owners.notify(NGX_CIRA_EVENT_SEEN, &s->id, &text);
     }
 }
 

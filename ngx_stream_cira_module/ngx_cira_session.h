@@ -45,6 +45,7 @@
 #define NGX_CIRA_RETRIES          3
 
 #define NGX_CIRA_ALERTS           10     /* events per minute and session */
+#define NGX_CIRA_SEEN             60000  /* between two "seen" events; ms */
 
 
 /* Directives of a server with "cira"; times in ms, sizes in bytes */
@@ -109,6 +110,7 @@ struct ngx_cira_session_s {
     ngx_msec_t            timers[NGX_CIRA_TIMERS];
     ngx_msec_t            received;      /* when, the last byte */
     ngx_msec_t            ready_at;
+    ngx_msec_t            seen_at;
     ngx_msec_t            alerts_from;
     ngx_uint_t            alerts;
 

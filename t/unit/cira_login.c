@@ -582,6 +582,14 @@ test_keepalive(void)
     peer_begin();
     peer_msg(209, 1, 1, 0, 0, 0);
     peer_send(m);
+    ok(m->seen == 1 && m->told == 0, "seen, but not long ago");
+    mock_sleep(20000);
+    peer_begin();
+    peer_msg(209, 1, 1, 0, 0, 0);
+    peer_msg(208, 1, 1, 0, 0, 0);
+    peer_send(m);
+    ok(m->seen == 3 && m->told == 1, "an event a minute");
+    m->out_pos = m->out_len;
     mock_sleep(46000);
     ok(SENT(m, "\xd0\0\0\0\x02"), "and again 45 s later");
     mock_sleep(40000);

@@ -49,6 +49,7 @@ typedef struct {
     int                    failures;
     int                    alerts;
     int                    seen;
+    int                    told;         /* ... by an event */
     int                    connected;
     int                    disconnected;
     ngx_int_t              login_rc;
@@ -241,6 +242,10 @@ mock_notify(ngx_cira_event_e type, ngx_cira_identity_t *id, ngx_str_t *text)
 
     case NGX_CIRA_EVENT_DISCONNECTED:
         m->disconnected++;
+        break;
+
+    case NGX_CIRA_EVENT_SEEN:
+        m->told++;
         break;
 
     default:
