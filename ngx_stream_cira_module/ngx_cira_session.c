@@ -842,6 +842,7 @@ ngx_cira_session_broken(ngx_cira_session_t *s, char *text)
     s->broken = 1;
 
     ngx_cira_fsm_close(&s->fsm, 0, text);
+    ngx_cira_session_post(s);
 }
 
 

@@ -245,7 +245,8 @@ action(int what, const uint8_t **p, const uint8_t *last)
     switch (what & 15) {
 
     case 0:                              /* raw bytes of the device */
-        size = ngx_min((size_t) next(p, last), (size_t) (last - *p));
+        size = next(p, last);
+        size = ngx_min(size, (size_t) (last - *p));
         mock_device(&mock, *p, size);
         *p += size;
         return;

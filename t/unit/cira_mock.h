@@ -418,8 +418,10 @@ mock_device(mock_t *m, const u_char *p, size_t size)
         m->in = realloc(m->in, m->in_size);
     }
 
-    ngx_memcpy(m->in + m->in_len, p, size);
-    m->in_len += size;
+    if (size) {
+        ngx_memcpy(m->in + m->in_len, p, size);
+        m->in_len += size;
+    }
 
     if (m->s) {
         m->read.ready = 1;
