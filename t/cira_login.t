@@ -355,7 +355,7 @@ $t->start;
 
 # ---- nothing is left behind --------------------------------------------------
 
-my $cycles = $ENV{AMT_CYCLES} || ($slow > 3 ? 60 : 300);
+my $cycles = $ENV{AMT_CYCLES} || ($slow > 3 ? 60 : 150);
 my ($pid) = $t->workers;
 my ($early, $bad) = (0, 0);
 

@@ -29,6 +29,7 @@ typedef struct {
 static mock_t         mock;
 static fuzz_dial_t    dial[DIALS];
 static u_char         payload[65536];
+static int            sends;
 
 
 static void
@@ -55,7 +56,13 @@ fuzz_act(fuzz_dial_t *f, int what)
         break;
 
     case 3:
-        (void) ngx_cira_channel_send(&f->p.d, payload, 20000);
+
+        /* enough is enough: an input shall not take seconds */
+
+        if (sends++ < 300) {
+            (void) ngx_cira_channel_send(&f->p.d, payload, 20000);
+        }
+
         break;
 
     case 4:
@@ -407,6 +414,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     ngx_memzero(dial, sizeof(dial));
+    sends = 0;
     last = data + size;
 
     mock_open(&mock);
