@@ -75,9 +75,9 @@ ngx_amt_body_e ngx_amt_body_parse(ngx_amt_body_t *body, json_t **json);
 
 /*
  * Query arguments as an object of strings; a repeated key, or one with "[]",
- * becomes an array.  NULL: no memory.
+ * becomes an array.  The pool is scratch.  NULL: no memory.
  */
-json_t *ngx_amt_body_query(ngx_str_t *args);
+json_t *ngx_amt_body_query(ngx_pool_t *pool, ngx_str_t *args);
 
 /* Headers (lower-case names) and cookies as objects.  NULL: no memory. */
 json_t *ngx_amt_body_headers(ngx_http_request_t *r);

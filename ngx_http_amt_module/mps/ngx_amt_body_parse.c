@@ -331,7 +331,7 @@ ngx_amt_body_unescape(ngx_str_t *s, ngx_uint_t plus)
 
 
 json_t *
-ngx_amt_body_query(ngx_str_t *args)
+ngx_amt_body_query(ngx_pool_t *pool, ngx_str_t *args)
 {
     u_char      *p, *last, *end, *eq, *buf;
     json_t      *query;
@@ -347,7 +347,7 @@ ngx_amt_body_query(ngx_str_t *args)
 
     /* key and value are decoded in a copy, the raw text stays */
 
-    buf = ngx_alloc(2 * args->len, ngx_cycle->log);
+    buf = ngx_pnalloc(pool, 2 * args->len);
     if (buf == NULL) {
         json_decref(query);
         return NULL;
@@ -405,13 +405,10 @@ ngx_amt_body_query(ngx_str_t *args)
         rc = ngx_amt_body_add(query, key.data, key.len, &value);
 
         if (rc != NGX_OK) {
-            ngx_free(buf);
             json_decref(query);
             return NULL;
         }
     }
-
-    ngx_free(buf);
 
     return query;
 }

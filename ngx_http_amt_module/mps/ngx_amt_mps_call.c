@@ -180,7 +180,7 @@ ngx_amt_mps_check(ngx_amt_api_t *api, ngx_http_request_t *r)
     ngx_int_t         rc;
     ngx_amt_input_t   in;
 
-    api->query = ngx_amt_body_query(&r->args);
+    api->query = ngx_amt_body_query(api->pool, &r->args);
 
     if (api->query == NULL || ngx_amt_mps_guid(api) != NGX_OK) {
         return NGX_ERROR;
