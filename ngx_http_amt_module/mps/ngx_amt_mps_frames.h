@@ -46,7 +46,6 @@ typedef struct {
     ngx_str_t               path;        /* of the secret */
     ngx_uint_t              fields;
     ngx_uint_t              found;
-    ngx_uint_t              shielded;
     ngx_uint_t              tries;
     ngx_uint_t              patch;
     ngx_amt_store_device_t  row;         /* as stored */

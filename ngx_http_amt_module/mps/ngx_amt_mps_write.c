@@ -15,6 +15,7 @@
 
 #define NGX_AMT_WRITE_TRIES   4
 #define NGX_AMT_PASSWORD_MAX  255
+#define NGX_AMT_ROLLBACK_TIME  10000     /* ms */
 
 
 static ngx_int_t ngx_amt_mps_write_row(ngx_amt_mps_write_t *v);
@@ -155,7 +156,6 @@ ngx_amt_mps_devices_write(ngx_amt_flow_t *f, void *data)
     /* from the first write on it is all or nothing */
 
     ngx_amt_flow_shield(f);
-    v->shielded = 1;
 
     if (v->secrets == NULL) {
         goto row;
@@ -219,6 +219,10 @@ row:
 
     if (v->written) {
 
+        /* also when the store's delay has used up the call's time */
+
+        f->deadline = ngx_current_msec + NGX_AMT_ROLLBACK_TIME;
+
         if (v->old.data) {
             ngx_amt_await_rc(f, v, ngx_amt_vault_write(f, &v->path,
                                                        v->old.data, v->written,
@@ -260,6 +264,9 @@ done:
 
 fail:
 
+    /* whether Vault has written is not always known */
+
+    ngx_amt_device_forget(&v->api->device);
     ngx_amt_flow_unshield(f);
 
     return NGX_ERROR;
