@@ -116,6 +116,16 @@ sub changed {
     unlike($text, qr/warn/, 'no warning');
 }
 
+{
+    my $snippet = $t->read_file("$t->{root}/conf/amt/vault.conf");
+    $conf->certs;
+    $snippet =~ s{/etc/nginx/amt/vault-ca.crt}{%%DIR%%/root.crt} or die;
+    my ($ok, $text) = $conf->check(main => $main,
+        http => http(location => $snippet));
+    ok($ok, 'nginx -t: conf/amt/vault.conf') or diag($text);
+    unlike($text, qr/warn/, 'no warning');
+}
+
 refused('no location', qr{amt_vault: no server has a location "/_vault/"},
     location => '');
 refused('other location', qr{no server has a location},

@@ -624,7 +624,7 @@ ngx_amt_flow_left(ngx_amt_flow_t *f, ngx_msec_t max)
 {
     ngx_msec_int_t  left;
 
-    if (f->deadline == 0) {
+    if (f->deadline == 0 || f->priv->shield) {
         return max;
     }
 
@@ -1010,6 +1010,7 @@ ngx_amt_flow_each(ngx_amt_flow_each_pt handler, void *data)
     ngx_queue_t          *q;
     ngx_amt_flow_t       *f;
     ngx_amt_flow_mem_t   *m;
+    ngx_msec_int_t        left;
     ngx_amt_flow_info_t   info;
     ngx_amt_flow_priv_t  *p;
 
@@ -1043,7 +1044,8 @@ ngx_amt_flow_each(ngx_amt_flow_each_pt handler, void *data)
         }
 
         if (f->deadline) {
-            info.left = ngx_amt_flow_left(f, NGX_TIMER_INFINITE);
+            left = (ngx_msec_int_t) (f->deadline - ngx_current_msec);
+            info.left = (left > 0) ? left : 0;
         }
 
         info.shielded = (p->shield != 0);

@@ -192,7 +192,10 @@ void ngx_amt_flow_cancel(ngx_amt_flow_t *f);
 void ngx_amt_flow_shield(ngx_amt_flow_t *f);
 void ngx_amt_flow_unshield(ngx_amt_flow_t *f);
 
-/* The smaller of max and the ms left of the budget (at least 1). */
+/*
+ * For timeouts of operations: the smaller of max and the ms left of the
+ * budget (at least 1); max in a shielded section, which may go beyond it.
+ */
 ngx_msec_t ngx_amt_flow_left(ngx_amt_flow_t *f, ngx_msec_t max);
 
 
@@ -245,7 +248,7 @@ typedef struct {
     const char       *what;              /* "vault"; NULL: running */
     ngx_msec_t        waiting;           /* ms */
     ngx_msec_t        age;               /* ms */
-    ngx_msec_t        left;              /* ms of the budget; 0: no budget */
+    ngx_msec_t        left;              /* of the budget; 0: none left or none */
     unsigned          shielded:1;
     unsigned          cancelled:1;
 } ngx_amt_flow_info_t;

@@ -459,6 +459,7 @@ test_promises(void)
     turn(1);
     ok(dones == 0, "shielded from the budget");
     ok(ngx_event_no_timers_left() == NGX_AGAIN, "and holds the worker");
+    ok(ngx_amt_flow_left(f, 700) == 700, "operations get their time");
     for (i = 0; i < 5; i++) {
         turn(1000);
     }

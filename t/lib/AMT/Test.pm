@@ -219,7 +219,8 @@ sub run {
     my ($self, @args) = @_;
 
     local $ENV{ASAN_OPTIONS} = 'detect_leaks=0:abort_on_error=0:'
-        . "log_path=$self->{dir}/logs/asan";
+        . "log_path=$self->{dir}/logs/asan"
+        . ($self->{asan_options} ? ":$self->{asan_options}" : '');
     local $ENV{UBSAN_OPTIONS} = 'print_stacktrace=1:'
         . "log_path=$self->{dir}/logs/ubsan";
 
