@@ -131,6 +131,7 @@ main(int argc, char **argv)
     loop_run();
     session_quit();
     control_quit();
+    events_end();
 
     if (opt.stats) {
         memset(&b, 0, sizeof(b));

@@ -193,8 +193,8 @@ wifi_settings(soap_t *s, node_t *in, const char *old)
     snprintf(wifi, sizeof(wifi), "@" WIFI " InstanceID=%s",
              model_get(s->d, cls, i, "InstanceID"));
 
-    event(s->d, "wifi", "\"profile\":\"%s\",\"change\":\"%s\"",
-          method_arg(w, "ElementName"), old ? "update" : "add");
+    event(s->d, "wifi", "\"profile\":%s,\"change\":\"%s\"",
+          js(method_arg(w, "ElementName")), old ? "update" : "add");
 
     if (x == NULL) {
         return 0;
@@ -356,8 +356,8 @@ network_delete(soap_t *s, inst_t *i)
         }
 
         wifi_remove(s->d, id);
-        event(s->d, "wifi", "\"profile\":\"%s\",\"change\":\"delete\"",
-              id + strlen(WIFI_ID));
+        event(s->d, "wifi", "\"profile\":%s,\"change\":\"delete\"",
+              js(id + strlen(WIFI_ID)));
         return 1;
     }
 

@@ -204,7 +204,7 @@ session_closed(device_t *d, const char *reason)
         d->attempts++;
     }
 
-    event(d, "disconnected", "\"reason\":\"%s\",\"login\":%s", reason,
+    event(d, "disconnected", "\"reason\":%s,\"login\":%s", js(reason),
           d->logged_in ? "true" : "false");
 
     d->logged_in = 0;

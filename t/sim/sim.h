@@ -672,6 +672,8 @@ extern stats_t  st;
 void event(device_t *d, const char *name, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 void event0(device_t *d, const char *name);
+void events_end(void);
+const char *js(const char *s);
 void stats_json(buf_t *b);
 
 

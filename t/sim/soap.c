@@ -501,7 +501,7 @@ soap_handle(device_t *d, const char *p, size_t n, buf_t *body, long *drop)
     s.uri = "";
 
     if (xml_parse(&x, p, n) != 0) {
-        event(d, "bad_xml", "\"why\":\"%s\"", x.error);
+        event(d, "bad_xml", "\"why\":%s", js(x.error));
         xml_free(&x);
         return 400;
     }
@@ -539,9 +539,9 @@ soap_handle(device_t *d, const char *p, size_t n, buf_t *body, long *drop)
         soap_fault_body(&s);
     }
 
-    event(d, "request", "\"status\":%d,\"class\":\"%s\",\"action\":\"%s\""
+    event(d, "request", "\"status\":%d,\"class\":\"%s\",\"action\":%s"
           "%s%s%s", status, s.cls ? s.cls->name : "",
-          strrchr(s.action, '/') ? strrchr(s.action, '/') + 1 : "",
+          js(strrchr(s.action, '/') ? strrchr(s.action, '/') + 1 : ""),
           s.fault ? ",\"fault\":\"" : "", s.fault ? s.fault + 2 : "",
           s.fault ? "\"" : "");
 
