@@ -26,7 +26,7 @@
 #include "ngx_cira_api.h"
 
 
-#define NGX_CIRA_TABLE_MIN      (128 * 1024)
+#define NGX_CIRA_TABLE_MIN      (64 * 1024)
 #define NGX_CIRA_TABLE_WORKERS  256
 #define NGX_CIRA_TABLE_ADDR     62
 #define NGX_CIRA_TABLE_NONE     ((uint32_t) -1)

@@ -97,7 +97,7 @@ for (
         qr/conflicts with another handler/ ],
     [ "$zone server { listen unix:%%DIR%%/x; cira_connect; cira_connect_allow no-such-user; }",
         qr/getpwnam/ ],
-    [ 'cira_zone z 64k;', qr/too small/ ],
+    [ 'cira_zone z 32k;', qr/too small/ ],
     [ 'cira_zone z 1x;', qr/invalid zone size/ ],
     [ 'cira_zone z 1m; cira_zone y 1m;', qr/duplicate/ ],
     [ 'cira_zone z 1m; cira_path %%DIR%%/wide;', qr/mode 0700/ ],
