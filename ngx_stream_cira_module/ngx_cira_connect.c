@@ -107,8 +107,6 @@ ngx_cira_connect_read(ngx_cira_tunnel_t *t)
 
     if (n == NGX_ERROR || n == 0) {
 
-        /* a sweep asks no more than whether somebody listens */
-
         ngx_cira_relay_finalize(t, t->request->line.total
                                    ? "client closed the connection" : NULL);
         return;

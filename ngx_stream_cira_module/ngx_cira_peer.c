@@ -57,7 +57,7 @@ ngx_cira_peer_connect(u_char *socket_path, ngx_log_t *log,
     s = ngx_socket(AF_UNIX, SOCK_STREAM, 0);
 
     if (s == (ngx_socket_t) -1) {
-        ngx_log_error(NGX_LOG_ALERT, log, ngx_socket_errno,
+        ngx_log_error(NGX_LOG_CRIT, log, ngx_socket_errno,
                       ngx_socket_n " failed");
         return NGX_ERROR;
     }

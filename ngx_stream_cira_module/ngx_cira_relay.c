@@ -154,6 +154,14 @@ ngx_cira_relay_finalize(ngx_cira_tunnel_t *t, char *reason)
 
     ngx_queue_remove(&t->queue);
 
+    if (t->private && t->request->line.total == 0) {
+
+        /* a sweep asked no more than whether somebody listens */
+
+        ngx_cira_worker_close(t->client);
+        return;
+    }
+
     ngx_stream_finalize_session(t->session, t->status
                                             ? t->status
                                             : NGX_STREAM_BAD_REQUEST);
@@ -406,6 +414,10 @@ ngx_cira_relay_up(ngx_cira_tunnel_t *t)
             if (!t->stalled) {
                 t->stalled = 1;
                 t->progress = ngx_current_msec;
+            }
+
+            if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+                ngx_cira_relay_finalize(t, "internal error");
             }
 
             return;

@@ -19,6 +19,10 @@
 #define NGX_CIRA_SEEN_AUTH     0x20
 #define NGX_CIRA_SEEN_LENGTH   0x40
 
+#define ngx_cira_is(s, text)                                                  \
+    ((s)->len == sizeof(text) - 1                                             \
+     && ngx_strncasecmp((s)->data, (u_char *) text, sizeof(text) - 1) == 0)
+
 
 static ngx_int_t ngx_cira_request_line(ngx_cira_request_t *r, u_char *p,
     u_char *last);
@@ -206,10 +210,6 @@ ngx_cira_request_header(ngx_cira_request_t *r, ngx_str_t *name,
 {
     size_t    i;
     uint64_t  n;
-
-#define ngx_cira_is(s, text)                                                  \
-    ((s)->len == sizeof(text) - 1                                             \
-     && ngx_strncasecmp((s)->data, (u_char *) text, sizeof(text) - 1) == 0)
 
     if (ngx_cira_is(name, "CIRA-Release")) {
 

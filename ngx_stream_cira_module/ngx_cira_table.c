@@ -191,7 +191,18 @@ ngx_cira_table_rebuild(ngx_cira_table_t *t)
 static uint32_t
 ngx_cira_table_bucket(ngx_cira_table_t *t, const u_char *guid)
 {
-    return ngx_murmur_hash2((u_char *) guid, NGX_CIRA_GUID_LEN) & t->mask;
+    uint32_t    hash;
+    ngx_uint_t  i;
+
+    /* FNV-1a; who chooses a GUID has to log in with it */
+
+    hash = 2166136261U;
+
+    for (i = 0; i < NGX_CIRA_GUID_LEN; i++) {
+        hash = (hash ^ guid[i]) * 16777619U;
+    }
+
+    return (hash ^ hash >> 15) & t->mask;
 }
 
 

@@ -35,7 +35,6 @@ static void ngx_cira_worker_resume(ngx_event_t *ev);
 static void ngx_cira_worker_pause(ngx_event_t *ev);
 static void ngx_cira_worker_connection(ngx_socket_t s, ngx_log_t *log);
 static ngx_int_t ngx_cira_worker_session(ngx_connection_t *c);
-static void ngx_cira_worker_close(ngx_connection_t *c);
 static u_char *ngx_cira_worker_log_error(ngx_log_t *log, u_char *buf,
     size_t len);
 static void ngx_cira_worker_timer(ngx_event_t *ev);
@@ -280,6 +279,10 @@ ngx_cira_worker_bind(ngx_cycle_t *cycle, u_char *path)
                      "%V/%016xL.tmp", &ngx_cira_worker_path,
                      ngx_cira_worker_id);
     *p = '\0';
+
+    /* of an attempt of this process: nobody else has its id */
+
+    (void) ngx_delete_file((u_char *) sun.sun_path);
 
     mask = umask(0177);
 
@@ -563,7 +566,7 @@ ngx_cira_worker_session(ngx_connection_t *c)
 }
 
 
-static void
+void
 ngx_cira_worker_close(ngx_connection_t *c)
 {
     ngx_pool_t  *pool;

@@ -27,6 +27,9 @@ ngx_int_t ngx_cira_worker_init(ngx_cycle_t *cycle,
     ngx_cira_zone_conf_t *conf);
 void ngx_cira_worker_exit(ngx_cycle_t *cycle);
 
+/* Ends a connection of the private listener that asked nothing. */
+void ngx_cira_worker_close(ngx_connection_t *c);
+
 /* Path of this worker's private listener, zero terminated. */
 u_char *ngx_cira_worker_socket(void);
 

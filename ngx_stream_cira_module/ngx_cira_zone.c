@@ -462,7 +462,7 @@ ngx_cira_zone_merge(ngx_cira_info_t *info, uint32_t stamp,
 
     t = ngx_cira_zone_shared;
     now = ngx_cira_zone_now();
-    old->generation = 0;
+    ngx_memzero(old, sizeof(ngx_cira_zone_old_t));
 
     ngx_cira_table_lock(t);
 
@@ -481,7 +481,9 @@ ngx_cira_zone_merge(ngx_cira_info_t *info, uint32_t stamp,
     {
         r->stamp = stamp;
         r->last_seen = ngx_max(r->last_seen, info->last_seen);
-        goto done;
+
+        ngx_cira_table_unlock(t);
+        return NGX_DONE;
     }
 
     if (r && (r->state == NGX_CIRA_RECORD_QUARANTINED
@@ -510,8 +512,6 @@ ngx_cira_zone_merge(ngx_cira_info_t *info, uint32_t stamp,
     r->stamp = stamp;
 
     ngx_cira_table_publish(t, r, NGX_CIRA_RECORD_CONNECTED);
-
-done:
 
     ngx_cira_table_unlock(t);
 
@@ -670,6 +670,7 @@ ngx_cira_zone_resync(ngx_uint_t force, ngx_log_t *log)
 {
     u_char                guid[NGX_CIRA_GUID_LEN];
     ngx_int_t             rc;
+    ngx_str_t             text;
     ngx_cira_info_t       info;
     ngx_cira_table_t     *t;
     ngx_cira_session_t   *s;
@@ -693,7 +694,17 @@ ngx_cira_zone_resync(ngx_uint_t force, ngx_log_t *log)
 
         rc = ngx_cira_zone_merge(&info, 0, &old);
 
+        if (rc == NGX_DONE) {
+            continue;
+        }
+
         if (rc == NGX_OK) {
+
+            /* who took this worker for dead has reported the opposite */
+
+            ngx_str_null(&text);
+            ngx_cira_notify(NGX_CIRA_EVENT_CONNECTED, id, &text);
+
             if (old.generation) {
                 ngx_cira_zone_evict(&old, log);
             }

@@ -180,7 +180,9 @@ ngx_cira_connect_access(ngx_cira_tunnel_t *t)
     r = t->request;
     ccf = t->conf;
 
-    if (c->sockaddr->sa_family == AF_UNIX) {
+    /* c->sockaddr may be what a PROXY protocol header says */
+
+    if (c->listening->sockaddr->sa_family == AF_UNIX) {
 
         len = sizeof(struct ucred);
 

@@ -14,6 +14,24 @@
 #define GUID  "4c4c4544-0001-4d10-8051-000000000001"
 
 
+/* for test names, which are lines */
+
+static char *
+shown(char *text)
+{
+    size_t       i;
+    static char  buf[64];
+
+    for (i = 0; text[i] && i < sizeof(buf) - 1; i++) {
+        buf[i] = text[i] >= ' ' ? text[i] : '.';
+    }
+
+    buf[i] = '\0';
+
+    return buf;
+}
+
+
 /* cut 0: in one piece; n: in two, the first of n bytes; -1: byte by byte */
 
 static ngx_int_t
@@ -69,7 +87,7 @@ good(char *text, ngx_cira_method_e method, ngx_uint_t port)
                || r.method != method || r.port != port;
     }
 
-    ok(bad == 0, "accepted: %.60s", text);
+    ok(bad == 0, "accepted: %s", shown(text));
 
     for (i = 0; i < (int) len; i++) {
         if (parse(&r, text, i, 0, NULL) != NGX_AGAIN && i) {
@@ -97,7 +115,7 @@ bad(ngx_uint_t status, char *text)
                  || r.status != status || r.error == NULL;
     }
 
-    ok(wrong == 0, "refused, %d: %.60s", (int) status, text);
+    ok(wrong == 0, "refused, %d: %s", (int) status, shown(text));
 }
 
 
@@ -282,8 +300,8 @@ test_responses(void)
 
     for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         ok(response(&r, wrong[i], 1) == NGX_ERROR
-           && response(&r, wrong[i], 0) == NGX_ERROR, "no answer: %.40s",
-           wrong[i]);
+           && response(&r, wrong[i], 0) == NGX_ERROR, "no answer: %s",
+           shown(wrong[i]));
     }
 }
 
@@ -360,7 +378,7 @@ test_chunked(void)
     for (n = 0; n < sizeof(wrong) / sizeof(wrong[0]); n++) {
         ok(chunked(&ch, wrong[n], -1, out, &rest) == NGX_ERROR
            && chunked(&ch, wrong[n], 0, out, &rest) == NGX_ERROR,
-           "no chunk: %.40s", wrong[n]);
+           "no chunk: %s", shown(wrong[n]));
     }
 
     for (n = 512; n <= 513; n++) {
@@ -450,7 +468,7 @@ test_entries(void)
 
     for (i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
         ok(ngx_cira_entry_parse((u_char *) wrong[i], strlen(wrong[i]), &b)
-           == NGX_ERROR, "no line: %.60s", wrong[i]);
+           == NGX_ERROR, "no line: %s", shown(wrong[i]));
     }
 }
 

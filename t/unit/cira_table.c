@@ -420,7 +420,7 @@ main(void)
 
     file.fd = open("/dev/null", O_WRONLY);
     log_.file = &file;
-    log_.log_level = NGX_LOG_ERR;
+    log_.log_level = NGX_LOG_STDERR;     /* nothing */
     cycle.log = &log_;
     ngx_cycle = &cycle;
     ngx_time_init();
