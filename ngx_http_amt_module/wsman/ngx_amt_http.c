@@ -13,9 +13,11 @@
 
 
 #define NGX_AMT_HTTP_BODY_START  4096
+#define NGX_AMT_HTTP_LINE        512
 
 
 static ngx_int_t ngx_amt_http_line(ngx_amt_http_response_t *r, u_char ch);
+static ngx_int_t ngx_amt_http_grow(ngx_amt_http_response_t *r);
 static ngx_int_t ngx_amt_http_status(ngx_amt_http_response_t *r);
 static ngx_int_t ngx_amt_http_header(ngx_amt_http_response_t *r);
 static ngx_int_t ngx_amt_http_value(ngx_amt_http_response_t *r,
@@ -200,13 +202,6 @@ ngx_amt_http_parse(ngx_amt_http_response_t *r, u_char **pos, u_char *last)
 static ngx_int_t
 ngx_amt_http_line(ngx_amt_http_response_t *r, u_char ch)
 {
-    if (r->head == NULL) {
-        r->head = ngx_pnalloc(r->pool, NGX_AMT_HTTP_MAX_HEAD);
-        if (r->head == NULL) {
-            return NGX_ERROR;
-        }
-    }
-
     if (r->head_size++ == NGX_AMT_HTTP_MAX_HEAD) {
         return ngx_amt_http_refuse(r, "head too large");
     }
@@ -239,9 +234,39 @@ ngx_amt_http_line(ngx_amt_http_response_t *r, u_char ch)
         return ngx_amt_http_refuse(r, "control character in head");
     }
 
+    if (r->line == r->line_size && ngx_amt_http_grow(r) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
     r->head[r->line++] = ch;
 
     return NGX_AGAIN;
+}
+
+
+/* Lines are short; the cap of the head is that of a line too. */
+
+static ngx_int_t
+ngx_amt_http_grow(ngx_amt_http_response_t *r)
+{
+    u_char  *p;
+    size_t   size;
+
+    size = r->line_size ? 4 * r->line_size : NGX_AMT_HTTP_LINE;
+
+    p = ngx_pnalloc(r->pool, size);
+    if (p == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (r->line) {
+        ngx_memcpy(p, r->head, r->line);
+    }
+
+    r->head = p;
+    r->line_size = size;
+
+    return NGX_OK;
 }
 
 

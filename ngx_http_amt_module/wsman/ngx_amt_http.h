@@ -50,6 +50,7 @@ typedef struct {
     u_char                 *head;        /* the line being read */
     size_t                  head_size;   /* bytes of head seen so far */
     size_t                  line;        /* length of the line */
+    size_t                  line_size;   /* allocated */
     size_t                  body_size;   /* allocated */
     size_t                  rest;        /* of the body or chunk */
     ngx_uint_t              digits;

@@ -371,10 +371,11 @@ ngx_amt_wsman_amt_status(ngx_amt_xml_t *x)
         return -1;
     }
 
-    last = x->text.data + x->text.len;
     p = NULL;
+    last = NULL;
 
     if (x->text.len > 10) {
+        last = x->text.data + x->text.len;
         p = ngx_strlcasestrn(x->text.data, last, (u_char *) "AMT-STATUS",
                              10 - 1);
     }

@@ -141,6 +141,14 @@ ngx_amt_xml_clean(ngx_pool_t *pool, ngx_str_t *in, ngx_str_t *out)
     bad = 0;
 
     for (p = in->data; p < last; p += n ? n : 1) {
+
+        /* most of it */
+
+        if (*p >= 0x20 && *p < 0x80) {
+            n = 1;
+            continue;
+        }
+
         n = ngx_amt_xml_char_len(p, last);
 
         if (n == 0) {

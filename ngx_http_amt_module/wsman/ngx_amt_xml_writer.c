@@ -107,6 +107,10 @@ ngx_amt_xml_escape(ngx_amt_xml_writer_t *w, ngx_str_t *text)
     u_char      *p, *last, *plain;
     const char  *entity;
 
+    if (text->len == 0) {
+        return;
+    }
+
     last = text->data + text->len;
     plain = text->data;
 
@@ -248,7 +252,7 @@ ngx_amt_xml_echo(ngx_amt_xml_writer_t *w, ngx_amt_xml_t *x, ngx_str_t *uri)
     ngx_uint_t      own;
     ngx_amt_xml_t  *child;
 
-    own = (x->uri.len == uri->len
+    own = (x->uri.len && x->uri.len == uri->len
            && ngx_strncmp(x->uri.data, uri->data, uri->len) == 0);
 
     if (own) {
