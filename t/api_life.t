@@ -76,12 +76,13 @@ SKIP: {
     is(`$curl2 -I $url/devices/$guid -o /dev/null`, ' 2 200', 'HEAD');
     # no Content-Length
     $t->write_file('small', $body);
-    like(`$curl2 -H 'Content-Type: application/json' -X PATCH -T - $url/devices < $t->{dir}/small`,
+    my $json = "$curl2 -H 'Content-Type: application/json'";
+    like(`$json -X PATCH -T - $url/devices < $t->{dir}/small`,
         qr/"hostname":"h2".* 2 200$/, 'PATCH without length');
     $t->write_file('large', '{"a":"' . 'x' x 200_000 . '"}');
-    like(`$curl2 -H 'Content-Type: application/json' -X PATCH -T - $url/devices < $t->{dir}/large`,
+    like(`$json -X PATCH -T - $url/devices < $t->{dir}/large`,
         qr/Payload Too Large.* 2 413$/, 'too large');
-    like(`$curl2 -H 'Content-Type: application/json' -d \@$t->{dir}/large $url/devices`,
+    like(`$json -d \@$t->{dir}/large $url/devices`,
         qr/Payload Too Large.* 2 413$/, 'too large, announced');
     # streams that are reset
     $vault->mode('slow:0.3');

@@ -48,7 +48,8 @@ static struct {
     { L, "", 0 }, { L, "ANDX", 0 }, { L, "A", 0 }, { L, ",", 0 },
 
 #define H  NGX_AMT_CHECK_LENGTH                      /* 1..4 */
-    { H, "a", 1 }, { H, "abcd", 1 }, { H, "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc", 1 },
+    { H, "a", 1 }, { H, "abcd", 1 },
+    { H, "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc", 1 },
     { H, "\xf0\x9f\x98\x80", 1 }, { H, "", 0 }, { H, "abcde", 0 },
 
 #define B  NGX_AMT_CHECK_BOOLEAN
@@ -355,7 +356,8 @@ test_out(void)
         "-2.5e-8,5e-324,1.7976931348623157e+308,9007199254740991,"
         "9007199254740992,0.30000000000000004,1.25e+25]",
         "{\"b\":1,\"a\":[{},[],null,true,false,\"\"],\"c\":{\"d\":\"e\"}}",
-        "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\xc3\xbc\xf0\x9f\x98\x80\"",
+        "\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f"
+        "\xc3\xbc\xf0\x9f\x98\x80\"",
     };
 
     for (i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
