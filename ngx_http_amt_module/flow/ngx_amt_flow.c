@@ -9,69 +9,11 @@
  */
 
 
-#include "flow/ngx_amt_flow.h"
+#include "flow/ngx_amt_flow_priv.h"
 
 
 /* How often a shielded section renews its hold on an exiting worker, ms. */
 #define NGX_AMT_FLOW_HOLD   1000
-
-#define NGX_AMT_FLOW_LINE   512
-
-
-typedef struct ngx_amt_flow_priv_s  ngx_amt_flow_priv_t;
-
-
-struct ngx_amt_flow_priv_s {
-    ngx_queue_t           queue;
-    const char           *name;
-    ngx_amt_done_pt       done;
-
-    ngx_amt_frame_t      *top;
-    ngx_amt_frame_t      *fresh;         /* allocated, not yet called */
-    ngx_uint_t            depth;
-    ngx_uint_t            shield;
-
-    uint64_t              seq;           /* of the pending operation, or 0 */
-    const char           *what;
-    ngx_msec_t            since;
-    ngx_amt_cancel_pt     cancel;
-    void                 *cancel_data;
-    ngx_int_t             rc;            /* stored by wake */
-
-    ngx_msec_t            started;
-    ngx_msec_t            budget;
-    ngx_amt_err_e         stop;          /* CANCELLED, BUDGET: asked to end */
-
-    ngx_event_t           timer;         /* budget, then hold */
-    ngx_event_t           sleep;
-    ngx_event_t           posted;
-
-    ngx_log_t             log;
-
-    unsigned              running:1;
-    unsigned              woken:1;
-    unsigned              broken:1;      /* misused: the await fails */
-};
-
-
-typedef struct {
-    ngx_amt_flow_t        flow;
-    ngx_amt_flow_priv_t   priv;
-} ngx_amt_flow_mem_t;
-
-
-typedef struct {
-    ngx_thread_task_t     task;          /* first: ngx_event_ident() */
-    ngx_queue_t           queue;
-    ngx_amt_flow_t       *flow;          /* NULL: cancelled */
-    uint64_t              seq;
-    void                (*handler)(void *data, ngx_log_t *log);
-    void                (*drop)(void *data);
-    void                 *data;          /* the flow's */
-    void                 *copy;          /* ours */
-    size_t                size;
-    ngx_atomic_t          skip;
-} ngx_amt_flow_task_t;
 
 
 static void ngx_amt_flow_run(ngx_amt_flow_t *f);
@@ -87,26 +29,15 @@ static ngx_int_t ngx_amt_frame_take(ngx_amt_flow_t *f,
     ngx_amt_frame_t *frame);
 static void ngx_amt_flow_posted_handler(ngx_event_t *ev);
 static void ngx_amt_flow_timer_handler(ngx_event_t *ev);
-static void ngx_amt_flow_sleep_handler(ngx_event_t *ev);
-static void ngx_amt_flow_sleep_cancel(void *data);
-static void ngx_amt_flow_thread_run(void *data, ngx_log_t *log);
-static void ngx_amt_flow_thread_handler(ngx_event_t *ev);
-static void ngx_amt_flow_thread_cancel(void *data);
-static void ngx_amt_flow_thread_free(ngx_amt_flow_task_t *t);
-static u_char *ngx_amt_flow_stack(ngx_amt_flow_t *f, u_char *p, u_char *last);
-static u_char *ngx_amt_flow_line(ngx_amt_flow_t *f, u_char *p, u_char *last);
-static u_char *ngx_amt_flow_log_error(ngx_log_t *log, u_char *buf,
-    size_t len);
 
 
 /* Of this worker; nothing of it is touched in the master. */
 
-static ngx_queue_t           ngx_amt_flows;
-static ngx_queue_t           ngx_amt_flow_tasks;
-static ngx_amt_flow_stats_t  ngx_amt_flow_counters;
-static uint64_t              ngx_amt_flow_seq;
-static ngx_uint_t            ngx_amt_flow_ready;
-static ngx_uint_t            ngx_amt_flow_exiting;
+ngx_queue_t           ngx_amt_flows;
+ngx_amt_flow_stats_t  ngx_amt_flow_counters;
+
+static uint64_t       ngx_amt_flow_seq;
+static ngx_uint_t     ngx_amt_flow_exiting;
 
 
 ngx_amt_flow_t *
@@ -121,10 +52,8 @@ ngx_amt_flow_create(const char *name, ngx_log_t *log, ngx_msec_t budget,
         return NULL;
     }
 
-    if (!ngx_amt_flow_ready) {
+    if (ngx_amt_flows.next == NULL) {
         ngx_queue_init(&ngx_amt_flows);
-        ngx_queue_init(&ngx_amt_flow_tasks);
-        ngx_amt_flow_ready = 1;
     }
 
     m = ngx_calloc(sizeof(ngx_amt_flow_mem_t), log);
@@ -791,315 +720,26 @@ ngx_amt_flow_clear(ngx_amt_flow_t *f)
 }
 
 
-ngx_int_t
-ngx_amt_flow_sleep(ngx_amt_flow_t *f, ngx_msec_t ms)
-{
-    (void) ngx_amt_flow_wait(f, "timer", ngx_amt_flow_sleep_cancel, f);
-
-    ngx_add_timer(&f->priv->sleep, ms);
-
-    return NGX_AGAIN;
-}
-
-
-static void
-ngx_amt_flow_sleep_handler(ngx_event_t *ev)
-{
-    ngx_amt_flow_t  *f;
-
-    f = ev->data;
-
-    ev->timedout = 0;
-
-    ngx_amt_flow_wake(f, f->priv->seq, NGX_OK);
-}
-
-
-static void
-ngx_amt_flow_sleep_cancel(void *data)
-{
-    ngx_amt_flow_t  *f = data;
-
-    if (f->priv->sleep.timer_set) {
-        ngx_del_timer(&f->priv->sleep);
-    }
-}
-
-
-ngx_int_t
-ngx_amt_flow_thread(ngx_amt_flow_t *f, ngx_thread_pool_t *pool,
-    void (*handler)(void *data, ngx_log_t *log), void (*drop)(void *data),
-    void *data, size_t size)
-{
-    size_t                head;
-    ngx_amt_flow_task_t  *t;
-
-    head = ngx_align(sizeof(ngx_amt_flow_task_t), 16);
-
-    t = ngx_calloc(head + size, f->log);
-    if (t == NULL) {
-        return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
-    }
-
-    t->flow = f;
-    t->handler = handler;
-    t->drop = drop;
-    t->data = data;
-    t->copy = (u_char *) t + head;
-    t->size = size;
-
-    ngx_memcpy(t->copy, data, size);
-
-    t->task.ctx = t;
-    t->task.handler = ngx_amt_flow_thread_run;
-    t->task.event.data = t;
-    t->task.event.handler = ngx_amt_flow_thread_handler;
-    t->task.event.log = ngx_cycle->log;
-
-    if (ngx_thread_task_post(pool, &t->task) != NGX_OK) {
-
-        /* what hangs on the data is still the caller's: no drop */
-
-        ngx_explicit_memzero(t, head + size);
-        ngx_free(t);
-
-        return ngx_amt_flow_error(f, NGX_AMT_ERR_BUSY,
-                                  "thread pool's queue is full");
-    }
-
-    ngx_queue_insert_tail(&ngx_amt_flow_tasks, &t->queue);
-    ngx_amt_flow_counters.tasks++;
-
-    t->seq = ngx_amt_flow_wait(f, "thread", ngx_amt_flow_thread_cancel, t);
-
-    return NGX_AGAIN;
-}
-
-
-/* In a thread: nothing but the task itself may be touched. */
-
-static void
-ngx_amt_flow_thread_run(void *data, ngx_log_t *log)
-{
-    ngx_amt_flow_task_t *t = data;
-
-    if (!t->skip) {
-        t->handler(t->copy, log);
-    }
-}
-
-
-static void
-ngx_amt_flow_thread_handler(ngx_event_t *ev)
-{
-    uint64_t              seq;
-    ngx_amt_flow_t       *f;
-    ngx_amt_flow_task_t  *t;
-
-    t = ev->data;
-    f = t->flow;
-    seq = t->seq;
-
-    if (f) {
-        ngx_memcpy(t->data, t->copy, t->size);
-    }
-
-    ngx_amt_flow_thread_free(t);
-
-    if (f) {
-        ngx_amt_flow_wake(f, seq, NGX_OK);
-    }
-}
-
-
-static void
-ngx_amt_flow_thread_cancel(void *data)
-{
-    ngx_amt_flow_task_t  *t = data;
-
-    t->flow = NULL;
-    t->skip = 1;
-
-    ngx_amt_flow_counters.orphans++;
-}
-
-
-static void
-ngx_amt_flow_thread_free(ngx_amt_flow_task_t *t)
-{
-    if (t->flow == NULL) {
-        ngx_amt_flow_counters.orphans--;
-
-        if (t->drop) {
-            t->drop(t->copy);
-        }
-    }
-
-    ngx_queue_remove(&t->queue);
-    ngx_amt_flow_counters.tasks--;
-
-    ngx_explicit_memzero(t->copy, t->size);
-    ngx_free(t);
-}
-
-
-static u_char *
-ngx_amt_flow_stack(ngx_amt_flow_t *f, u_char *p, u_char *last)
-{
-    ngx_uint_t        i, n;
-    ngx_amt_frame_t  *fr, *frames[NGX_AMT_FLOW_DEPTH];
-
-    n = 0;
-
-    for (fr = f->priv->top; fr; fr = fr->parent) {
-        frames[n++] = fr;
-    }
-
-    if (n == 0) {
-        return ngx_slprintf(p, last, "%s", f->priv->name);
-    }
-
-    for (i = n; i-- > 0; /* void */ ) {
-        p = ngx_slprintf(p, last, "%s:%ui%s", frames[i]->name,
-                         frames[i]->line, i ? " > " : "");
-    }
-
-    return p;
-}
-
-
-static u_char *
-ngx_amt_flow_line(ngx_amt_flow_t *f, u_char *p, u_char *last)
-{
-    ngx_msec_t            ms;
-    ngx_amt_flow_priv_t  *priv;
-
-    priv = f->priv;
-    p = ngx_amt_flow_stack(f, p, last);
-
-    if (priv->seq) {
-        ms = ngx_current_msec - priv->since;
-
-        p = ngx_slprintf(p, last, " waiting for %s %M.%Ms", priv->what,
-                         ms / 1000, (ms % 1000) / 100);
-    }
-
-    return p;
-}
-
-
-static u_char *
-ngx_amt_flow_log_error(ngx_log_t *log, u_char *buf, size_t len)
-{
-    u_char          *p, *last;
-    ngx_amt_flow_t  *f;
-
-    f = log->data;
-    last = buf + len;
-
-    p = ngx_slprintf(buf, last, ", flow: \"%s\" ", f->priv->name);
-
-    return ngx_amt_flow_line(f, p, last);
-}
-
-
-void
-ngx_amt_flow_each(ngx_amt_flow_each_pt handler, void *data)
-{
-    u_char                line[NGX_AMT_FLOW_LINE], stack[NGX_AMT_FLOW_LINE];
-    ngx_queue_t          *q;
-    ngx_amt_flow_t       *f;
-    ngx_amt_flow_mem_t   *m;
-    ngx_msec_int_t        left;
-    ngx_amt_flow_info_t   info;
-    ngx_amt_flow_priv_t  *p;
-
-    if (!ngx_amt_flow_ready) {
-        return;
-    }
-
-    for (q = ngx_queue_head(&ngx_amt_flows);
-         q != ngx_queue_sentinel(&ngx_amt_flows);
-         q = ngx_queue_next(q))
-    {
-        p = ngx_queue_data(q, ngx_amt_flow_priv_t, queue);
-        m = (ngx_amt_flow_mem_t *)
-                ((u_char *) p - offsetof(ngx_amt_flow_mem_t, priv));
-        f = &m->flow;
-
-        ngx_memzero(&info, sizeof(ngx_amt_flow_info_t));
-
-        info.line.data = line;
-        info.line.len = ngx_amt_flow_line(f, line, line + sizeof(line))
-                        - line;
-        info.stack.data = stack;
-        info.stack.len = ngx_amt_flow_stack(f, stack, stack + sizeof(stack))
-                         - stack;
-        info.name = p->name;
-        info.age = ngx_current_msec - p->started;
-
-        if (p->seq) {
-            info.what = p->what;
-            info.waiting = ngx_current_msec - p->since;
-        }
-
-        if (f->deadline) {
-            left = (ngx_msec_int_t) (f->deadline - ngx_current_msec);
-            info.left = (left > 0) ? left : 0;
-        }
-
-        info.shielded = (p->shield != 0);
-        info.cancelled = (p->stop != NGX_AMT_ERR_NONE);
-
-        handler(data, &info);
-    }
-}
-
-
-void
-ngx_amt_flow_stats(ngx_amt_flow_stats_t *stats)
-{
-    *stats = ngx_amt_flow_counters;
-}
-
-
 void
 ngx_amt_flow_exit(void)
 {
-    ngx_queue_t          *q;
-    ngx_amt_flow_t       *f;
-    ngx_amt_flow_mem_t   *m;
-    ngx_amt_flow_priv_t  *p;
-    ngx_amt_flow_task_t  *t;
+    ngx_queue_t     *q;
+    ngx_amt_flow_t  *f;
 
     ngx_amt_flow_exiting = 1;
 
-    if (!ngx_amt_flow_ready) {
-        return;
+    if (ngx_amt_flows.next) {
+
+        while (!ngx_queue_empty(&ngx_amt_flows)) {
+            q = ngx_queue_head(&ngx_amt_flows);
+            f = ngx_amt_flow_of(q);
+
+            f->priv->running = 1;
+
+            ngx_amt_flow_clean(f);
+            ngx_amt_flow_free(f);
+        }
     }
 
-    while (!ngx_queue_empty(&ngx_amt_flows)) {
-        q = ngx_queue_head(&ngx_amt_flows);
-        p = ngx_queue_data(q, ngx_amt_flow_priv_t, queue);
-        m = (ngx_amt_flow_mem_t *)
-                ((u_char *) p - offsetof(ngx_amt_flow_mem_t, priv));
-        f = &m->flow;
-
-        p->running = 1;
-
-        ngx_amt_flow_clean(f);
-        ngx_amt_flow_free(f);
-    }
-
-    /*
-     * The thread pools ended before us (their module comes first) after they
-     * had worked off their queues, but nobody has taken the results.
-     */
-
-    while (!ngx_queue_empty(&ngx_amt_flow_tasks)) {
-        q = ngx_queue_head(&ngx_amt_flow_tasks);
-        t = ngx_queue_data(q, ngx_amt_flow_task_t, queue);
-
-        ngx_amt_flow_thread_free(t);
-    }
+    ngx_amt_flow_thread_exit();
 }

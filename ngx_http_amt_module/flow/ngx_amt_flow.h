@@ -248,7 +248,7 @@ typedef struct {
     const char       *what;              /* "vault"; NULL: running */
     ngx_msec_t        waiting;           /* ms */
     ngx_msec_t        age;               /* ms */
-    ngx_msec_t        left;              /* of the budget; 0: none left or none */
+    ngx_msec_t        left;              /* of the budget; 0: none */
     unsigned          shielded:1;
     unsigned          cancelled:1;
 } ngx_amt_flow_info_t;
