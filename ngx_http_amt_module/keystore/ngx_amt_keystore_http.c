@@ -137,6 +137,7 @@ ngx_amt_keystore_start(ngx_http_request_t *r)
     ctx->op.task.done = ngx_amt_keystore_done;
     ctx->op.task.data = &ctx->op;
     ctx->op.task.full = 1;
+    ctx->op.task.alone = (ctx->op.type == NGX_AMT_KEYSTORE_LIST);
 
     rc = (ctx->op.type >= NGX_AMT_KEYSTORE_WRITE)
          ? ngx_amt_sqlite_db_write(&ks->db, &ctx->op.task)
@@ -444,9 +445,7 @@ ngx_amt_keystore_cleanup(void *data)
 
     ctx->request = NULL;
 
-    if (ctx->op.type >= NGX_AMT_KEYSTORE_WRITE
-        && ngx_amt_sqlite_db_revoke(&ctx->ks->db, &ctx->op.task) == NGX_OK)
-    {
+    if (ngx_amt_sqlite_db_revoke(&ctx->ks->db, &ctx->op.task) == NGX_OK) {
         ngx_amt_keystore_free(ctx);
     }
 }

@@ -82,6 +82,32 @@ ngx_amt_sqlite_close(ngx_amt_sqlite_t *c)
 
 
 void
+ngx_amt_sqlite_reads(ngx_amt_sqlite_t *c, ngx_queue_t *tasks)
+{
+    ngx_queue_t            *q;
+    ngx_amt_sqlite_task_t  *t;
+
+    /* one transaction takes SQLite's locks once; an error ends it */
+
+    q = ngx_queue_head(tasks);
+
+    if (c->db && q != ngx_queue_last(tasks)) {
+        (void) sqlite3_exec(c->db, "BEGIN", NULL, NULL, NULL);
+    }
+
+    for ( /* void */ ; q != ngx_queue_sentinel(tasks); q = ngx_queue_next(q)) {
+        t = ngx_queue_data(q, ngx_amt_sqlite_task_t, queue);
+
+        ngx_amt_sqlite_read(c, t);
+    }
+
+    if (c->db && !sqlite3_get_autocommit(c->db)) {
+        (void) sqlite3_exec(c->db, "COMMIT", NULL, NULL, NULL);
+    }
+}
+
+
+void
 ngx_amt_sqlite_read(ngx_amt_sqlite_t *c, ngx_amt_sqlite_task_t *t)
 {
     t->code = NGX_AMT_ERR_NONE;

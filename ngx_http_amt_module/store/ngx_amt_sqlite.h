@@ -89,7 +89,9 @@ struct ngx_amt_sqlite_task_s {
     const char                     *text;          /* static */
     unsigned                        full:1;        /* must survive a power
                                                       failure */
+    unsigned                        alone:1;       /* may take long */
     unsigned                        sent:1;        /* private to db.c */
+    unsigned                        write:1;
 };
 
 
@@ -127,6 +129,9 @@ ngx_int_t ngx_amt_sqlite_as_worker(ngx_amt_sqlite_job_pt job,
 /* Opens the file that has the path now, if it is not the open one. */
 ngx_int_t ngx_amt_sqlite_ready(ngx_amt_sqlite_t *c,
     ngx_amt_sqlite_task_t *t);
+
+/* Runs a queue of reads, which see the same state of the database. */
+void ngx_amt_sqlite_reads(ngx_amt_sqlite_t *c, ngx_queue_t *tasks);
 
 /* Runs one read. */
 void ngx_amt_sqlite_read(ngx_amt_sqlite_t *c, ngx_amt_sqlite_task_t *t);

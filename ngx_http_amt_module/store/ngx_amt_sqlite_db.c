@@ -2,8 +2,8 @@
 /*
  * SQLite behind the event loop, see ngx_amt_sqlite_db.h.
  *
- * A read is a task of the pool amt_read.  Writes wait in a queue of the event
- * loop; all that have come together while the last transaction ran are sent
+ * The reads of a turn of the event loop become tasks of the pool amt_read, a
+ * few in each.  Writes wait in a queue; all that have come together while the last transaction ran are sent
  * to the pool amt_write as the next one.  Nothing here is shared with a
  * thread but the task it was given and the list of idle readers.
  *
@@ -20,7 +20,8 @@
 
 
 #define NGX_AMT_SQLITE_BATCH       256           /* writes in a transaction */
-#define NGX_AMT_SQLITE_PENDING     16384         /* writes waiting */
+#define NGX_AMT_SQLITE_READS       8             /* in a task */
+#define NGX_AMT_SQLITE_PENDING     16384         /* waiting, of each kind */
 #define NGX_AMT_SQLITE_HOLD        200           /* ms */
 #define NGX_AMT_SQLITE_BUSY        5000          /* ms */
 
@@ -34,16 +35,23 @@ typedef struct {
 typedef struct {
     ngx_thread_task_t        task;
     ngx_amt_sqlite_db_t     *db;
-    ngx_amt_sqlite_task_t   *read;
+    ngx_queue_t              tasks;
 } ngx_amt_sqlite_read_t;
 
 
+static ngx_int_t ngx_amt_sqlite_db_queue(ngx_amt_sqlite_db_t *db,
+    ngx_amt_sqlite_task_t *t, ngx_uint_t waiting);
+static void ngx_amt_sqlite_db_read_kick(ngx_event_t *ev);
 static void ngx_amt_sqlite_db_read_thread(void *data, ngx_log_t *log);
 static void ngx_amt_sqlite_db_read_done(ngx_event_t *ev);
+static void ngx_amt_sqlite_db_fail(ngx_queue_t *tasks, ngx_amt_err_e code,
+    const char *text);
+static void ngx_amt_sqlite_db_finish(ngx_amt_sqlite_db_t *db,
+    ngx_queue_t *tasks);
 static void ngx_amt_sqlite_db_kick(ngx_event_t *ev);
 static void ngx_amt_sqlite_db_write_thread(void *data, ngx_log_t *log);
 static void ngx_amt_sqlite_db_write_done(ngx_event_t *ev);
-static void ngx_amt_sqlite_db_finish(ngx_amt_sqlite_db_t *db);
+static void ngx_amt_sqlite_db_written(ngx_amt_sqlite_db_t *db);
 static void ngx_amt_sqlite_db_hold(ngx_amt_sqlite_db_t *db);
 static void ngx_amt_sqlite_db_hold_handler(ngx_event_t *ev);
 
@@ -55,7 +63,25 @@ static ngx_str_t  ngx_amt_sqlite_db_writer = ngx_string(NGX_AMT_POOL_WRITE);
 ngx_int_t
 ngx_amt_sqlite_db_read(ngx_amt_sqlite_db_t *db, ngx_amt_sqlite_task_t *t)
 {
-    ngx_amt_sqlite_read_t  *r;
+    if (ngx_amt_sqlite_db_queue(db, t, db->nreads) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    t->write = 0;
+    ngx_queue_insert_tail(&db->reads, &t->queue);
+    db->nreads++;
+
+    ngx_post_event(&db->read_kick, &ngx_posted_events);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_amt_sqlite_db_queue(ngx_amt_sqlite_db_t *db, ngx_amt_sqlite_task_t *t,
+    ngx_uint_t waiting)
+{
+    t->sent = 0;
 
     if (!db->ready) {
         t->code = NGX_AMT_ERR_STORE;
@@ -63,31 +89,85 @@ ngx_amt_sqlite_db_read(ngx_amt_sqlite_db_t *db, ngx_amt_sqlite_task_t *t)
         return NGX_ERROR;
     }
 
-    r = ngx_calloc(sizeof(ngx_amt_sqlite_read_t), db->log);
-    if (r == NULL) {
-        t->code = NGX_AMT_ERR_INTERNAL;
-        t->text = "out of memory";
-        return NGX_ERROR;
-    }
-
-    r->db = db;
-    r->read = t;
-    r->task.ctx = r;
-    r->task.handler = ngx_amt_sqlite_db_read_thread;
-    r->task.event.handler = ngx_amt_sqlite_db_read_done;
-    r->task.event.data = r;
-    r->task.event.log = db->log;
-
-    if (ngx_thread_task_post(db->read_pool, &r->task) != NGX_OK) {
-        ngx_free(r);
+    if (waiting >= NGX_AMT_SQLITE_PENDING) {
         t->code = NGX_AMT_ERR_STORE;
-        t->text = "too many reads are waiting";
+        t->text = "too many calls are waiting for the database";
         return NGX_ERROR;
     }
 
     ngx_amt_sqlite_db_hold(db);
 
     return NGX_OK;
+}
+
+
+/*
+ * Sends the reads of this turn of the event loop to the threads, a few at a
+ * time: waking a thread costs more than a short read.
+ */
+
+static void
+ngx_amt_sqlite_db_read_kick(ngx_event_t *ev)
+{
+    ngx_amt_sqlite_db_t *db = ev->data;
+
+    ngx_uint_t              n;
+    ngx_queue_t            *q;
+    ngx_amt_sqlite_task_t  *t;
+    ngx_amt_sqlite_read_t  *r;
+
+    while (!ngx_queue_empty(&db->reads)) {
+
+        r = ngx_calloc(sizeof(ngx_amt_sqlite_read_t), db->log);
+
+        if (r == NULL) {
+            ngx_amt_sqlite_db_fail(&db->reads, NGX_AMT_ERR_INTERNAL,
+                                   "out of memory");
+            ngx_amt_sqlite_db_finish(db, &db->reads);
+            return;
+        }
+
+        ngx_queue_init(&r->tasks);
+
+        for (n = 0; n < NGX_AMT_SQLITE_READS; n++) {
+
+            if (ngx_queue_empty(&db->reads)) {
+                break;
+            }
+
+            q = ngx_queue_head(&db->reads);
+            t = ngx_queue_data(q, ngx_amt_sqlite_task_t, queue);
+
+            /* nothing waits behind a long read */
+
+            if (t->alone && n) {
+                break;
+            }
+
+            ngx_queue_remove(q);
+            ngx_queue_insert_tail(&r->tasks, q);
+            t->sent = 1;
+
+            if (t->alone) {
+                break;
+            }
+        }
+
+        r->db = db;
+        r->task.ctx = r;
+        r->task.handler = ngx_amt_sqlite_db_read_thread;
+        r->task.event.handler = ngx_amt_sqlite_db_read_done;
+        r->task.event.data = r;
+        r->task.event.log = db->log;
+
+        if (ngx_thread_task_post(db->read_pool, &r->task) != NGX_OK) {
+            ngx_amt_sqlite_db_fail(&r->tasks, NGX_AMT_ERR_STORE,
+                                   "too many calls are waiting for the "
+                                   "database");
+            ngx_amt_sqlite_db_finish(db, &r->tasks);
+            ngx_free(r);
+        }
+    }
 }
 
 
@@ -117,16 +197,15 @@ ngx_amt_sqlite_db_read_thread(void *data, ngx_log_t *log)
         reader = ngx_alloc(sizeof(ngx_amt_sqlite_reader_t), log);
 
         if (reader == NULL) {
-            r->read->rc = NGX_ERROR;
-            r->read->code = NGX_AMT_ERR_INTERNAL;
-            r->read->text = "out of memory";
+            ngx_amt_sqlite_db_fail(&r->tasks, NGX_AMT_ERR_INTERNAL,
+                                   "out of memory");
             return;
         }
 
         ngx_amt_sqlite_init(&reader->conn, &db->conf, 0, db->log);
     }
 
-    ngx_amt_sqlite_read(&reader->conn, r->read);
+    ngx_amt_sqlite_reads(&reader->conn, &r->tasks);
 
     (void) ngx_thread_mutex_lock(&db->mutex, log);
 
@@ -141,37 +220,86 @@ ngx_amt_sqlite_db_read_done(ngx_event_t *ev)
 {
     ngx_amt_sqlite_read_t *r = ev->data;
 
-    ngx_amt_sqlite_task_t  *t;
-
-    t = r->read;
-    r->db->active--;
+    ngx_amt_sqlite_db_finish(r->db, &r->tasks);
 
     ngx_free(r);
+}
 
-    t->done(t);
+
+static void
+ngx_amt_sqlite_db_fail(ngx_queue_t *tasks, ngx_amt_err_e code,
+    const char *text)
+{
+    ngx_queue_t            *q;
+    ngx_amt_sqlite_task_t  *t;
+
+    for (q = ngx_queue_head(tasks);
+         q != ngx_queue_sentinel(tasks);
+         q = ngx_queue_next(q))
+    {
+        t = ngx_queue_data(q, ngx_amt_sqlite_task_t, queue);
+
+        t->rc = NGX_ERROR;
+        t->code = code;
+        t->text = text;
+    }
+}
+
+
+/*
+ * Tells the owners.  What they do may queue, revoke, and free other tasks,
+ * but none of these.
+ */
+
+static void
+ngx_amt_sqlite_db_finish(ngx_amt_sqlite_db_t *db, ngx_queue_t *tasks)
+{
+    ngx_queue_t             done, *q;
+    ngx_amt_sqlite_task_t  *t;
+
+    ngx_queue_init(&done);
+
+    if (ngx_queue_empty(tasks)) {
+        return;
+    }
+
+    for (q = ngx_queue_head(tasks);
+         q != ngx_queue_sentinel(tasks);
+         q = ngx_queue_next(q))
+    {
+        t = ngx_queue_data(q, ngx_amt_sqlite_task_t, queue);
+        t->sent = 1;
+    }
+
+    ngx_queue_add(&done, tasks);
+    ngx_queue_init(tasks);
+
+    while (!ngx_queue_empty(&done)) {
+        q = ngx_queue_head(&done);
+        ngx_queue_remove(q);
+
+        t = ngx_queue_data(q, ngx_amt_sqlite_task_t, queue);
+
+        if (!t->write) {
+            db->nreads--;
+        }
+
+        db->active--;
+        t->done(t);
+    }
 }
 
 
 ngx_int_t
 ngx_amt_sqlite_db_write(ngx_amt_sqlite_db_t *db, ngx_amt_sqlite_task_t *t)
 {
-    if (!db->ready) {
-        t->code = NGX_AMT_ERR_STORE;
-        t->text = "the database is not in use by this process";
+    if (ngx_amt_sqlite_db_queue(db, t, db->npending) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    if (db->npending >= NGX_AMT_SQLITE_PENDING) {
-        t->code = NGX_AMT_ERR_STORE;
-        t->text = "too many writes are waiting";
-        return NGX_ERROR;
-    }
-
-    t->sent = 0;
+    t->write = 1;
     ngx_queue_insert_tail(&db->pending, &t->queue);
     db->npending++;
-
-    ngx_amt_sqlite_db_hold(db);
 
     if (!db->writing) {
         ngx_post_event(&db->kick, &ngx_posted_events);
@@ -189,8 +317,14 @@ ngx_amt_sqlite_db_revoke(ngx_amt_sqlite_db_t *db, ngx_amt_sqlite_task_t *t)
     }
 
     ngx_queue_remove(&t->queue);
-    db->npending--;
     db->active--;
+
+    if (t->write) {
+        db->npending--;
+
+    } else {
+        db->nreads--;
+    }
 
     return NGX_OK;
 }
@@ -240,18 +374,9 @@ ngx_amt_sqlite_db_kick(ngx_event_t *ev)
         return;
     }
 
-    for (q = ngx_queue_head(&db->batch);
-         q != ngx_queue_sentinel(&db->batch);
-         q = ngx_queue_next(q))
-    {
-        t = ngx_queue_data(q, ngx_amt_sqlite_task_t, queue);
-
-        t->rc = NGX_ERROR;
-        t->code = NGX_AMT_ERR_STORE;
-        t->text = "too many writes are waiting";
-    }
-
-    ngx_amt_sqlite_db_finish(db);
+    ngx_amt_sqlite_db_fail(&db->batch, NGX_AMT_ERR_STORE,
+                           "too many calls are waiting for the database");
+    ngx_amt_sqlite_db_written(db);
 }
 
 
@@ -279,35 +404,17 @@ ngx_amt_sqlite_db_write_done(ngx_event_t *ev)
     db->checkpoint = !ngx_queue_empty(&db->batch)
                      && db->writer.wal_pages >= db->writer.wal_due;
 
-    ngx_amt_sqlite_db_finish(db);
+    ngx_amt_sqlite_db_written(db);
 }
 
 
 static void
-ngx_amt_sqlite_db_finish(ngx_amt_sqlite_db_t *db)
+ngx_amt_sqlite_db_written(ngx_amt_sqlite_db_t *db)
 {
-    ngx_queue_t             done, *q;
-    ngx_amt_sqlite_task_t  *t;
-
-    ngx_queue_init(&done);
-
-    if (!ngx_queue_empty(&db->batch)) {
-        ngx_queue_add(&done, &db->batch);
-        ngx_queue_init(&db->batch);
-    }
-
     db->writing = 0;
     db->active--;
 
-    while (!ngx_queue_empty(&done)) {
-        q = ngx_queue_head(&done);
-        ngx_queue_remove(q);
-
-        t = ngx_queue_data(q, ngx_amt_sqlite_task_t, queue);
-
-        db->active--;
-        t->done(t);
-    }
+    ngx_amt_sqlite_db_finish(db, &db->batch);
 
     if (!db->writing && (db->checkpoint || !ngx_queue_empty(&db->pending))) {
         ngx_post_event(&db->kick, &ngx_posted_events);
@@ -366,6 +473,7 @@ ngx_amt_sqlite_db_init(ngx_cycle_t *cycle, ngx_amt_sqlite_db_t *db)
     }
 
     ngx_queue_init(&db->idle);
+    ngx_queue_init(&db->reads);
     ngx_queue_init(&db->pending);
     ngx_queue_init(&db->batch);
 
@@ -376,6 +484,10 @@ ngx_amt_sqlite_db_init(ngx_cycle_t *cycle, ngx_amt_sqlite_db_t *db)
     db->task.event.handler = ngx_amt_sqlite_db_write_done;
     db->task.event.data = db;
     db->task.event.log = cycle->log;
+
+    db->read_kick.handler = ngx_amt_sqlite_db_read_kick;
+    db->read_kick.data = db;
+    db->read_kick.log = cycle->log;
 
     db->kick.handler = ngx_amt_sqlite_db_kick;
     db->kick.data = db;

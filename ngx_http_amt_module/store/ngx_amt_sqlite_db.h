@@ -27,6 +27,9 @@ typedef struct {
     ngx_log_t              *log;
     ngx_thread_mutex_t      mutex;               /* guards idle */
     ngx_queue_t             idle;                /* readers */
+    ngx_queue_t             reads;               /* not yet sent */
+    ngx_uint_t              nreads;              /* not yet done */
+    ngx_event_t             read_kick;
 
     ngx_amt_sqlite_t        writer;              /* used by one task only */
     ngx_thread_task_t       task;
@@ -71,7 +74,7 @@ ngx_int_t ngx_amt_sqlite_db_write(ngx_amt_sqlite_db_t *db,
     ngx_amt_sqlite_task_t *t);
 
 /*
- * Takes a write back that was not sent to the thread yet.  NGX_OK: t->done
+ * Takes a task back that was not sent to the thread yet.  NGX_OK: t->done
  * will not be called.  NGX_DECLINED: too late.
  */
 ngx_int_t ngx_amt_sqlite_db_revoke(ngx_amt_sqlite_db_t *db,

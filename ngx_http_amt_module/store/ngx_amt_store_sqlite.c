@@ -10,6 +10,9 @@
 #include "store/ngx_amt_sqlite_db.h"
 
 
+#define NGX_AMT_STORE_SQLITE_SHORT  100          /* rows of a short list */
+
+
 static ngx_int_t ngx_amt_store_sqlite_submit(void *data,
     ngx_amt_store_op_t *op);
 static ngx_int_t ngx_amt_store_sqlite_revoke(void *data,
@@ -49,6 +52,14 @@ ngx_amt_store_sqlite_submit(void *data, ngx_amt_store_op_t *op)
     t->full = (op->type != NGX_AMT_STORE_OP_EVENTS
                && op->type != NGX_AMT_STORE_OP_RESET);
 
+    t->alone = (op->type == NGX_AMT_STORE_OP_TAGS
+                || (op->type == NGX_AMT_STORE_OP_LIST
+                    && (op->query.top > NGX_AMT_STORE_SQLITE_SHORT
+                        || op->query.skip > NGX_AMT_STORE_SQLITE_SHORT
+                        || op->query.hostname.data
+                        || op->query.friendly_name.data
+                        || op->query.n_tags)));
+
     rc = (op->type >= NGX_AMT_STORE_OP_INSERT)
          ? ngx_amt_sqlite_db_write(db, t)
          : ngx_amt_sqlite_db_read(db, t);
@@ -65,10 +76,6 @@ ngx_amt_store_sqlite_submit(void *data, ngx_amt_store_op_t *op)
 static ngx_int_t
 ngx_amt_store_sqlite_revoke(void *data, ngx_amt_store_op_t *op)
 {
-    if (op->type < NGX_AMT_STORE_OP_INSERT) {
-        return NGX_DECLINED;
-    }
-
     return ngx_amt_sqlite_db_revoke(data, op->backend);
 }
 

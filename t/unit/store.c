@@ -577,6 +577,27 @@ test_rows(void)
     ok(run(o) == NGX_OK, "health");
     op_free(o);
 
+    /* reads together */
+
+    ngx_queue_init(&q);
+
+    for (i = 0; i < 4; i++) {
+        b[i] = op_new(NGX_AMT_STORE_OP_GET);
+        b[i]->op.guid = str(guid(i < 3 ? 12 + i : 9999));
+        ngx_queue_insert_tail(&q, &b[i]->task.queue);
+    }
+
+    ngx_amt_sqlite_reads(&reader, &q);
+    ok(b[0]->task.rc == NGX_OK && is(&b[0]->op.row.hostname, "h")
+       && b[1]->task.rc == NGX_OK && b[2]->task.rc == NGX_OK
+       && b[3]->task.rc == NGX_DECLINED && is(&b[2]->op.row.guid, guid(14)),
+       "four reads in one transaction");
+    ok(reader.db && sqlite3_get_autocommit(reader.db), "that has ended");
+
+    for (i = 0; i < 4; i++) {
+        op_free(b[i]);
+    }
+
     ok(consistent(&conf), "counters and tags fit the rows");
 
     /* more than an answer may have */
@@ -950,7 +971,8 @@ static void
 test_damaged(void)
 {
     char                    saved[128], cmd[512];
-    test_op_t              *o;
+    test_op_t              *o, *h;
+    ngx_queue_t             q;
     ngx_amt_sqlite_conf_t   cf, all;
 
     env_conf(&cf, "damaged.db", &ngx_amt_store_schema);
@@ -979,6 +1001,16 @@ test_damaged(void)
        "damaged pages");
     ok(env_logged("restore a backup"), "logged, with advice");
     ok(insert(2, "d", "[]") == NGX_ERROR, "no write either");
+
+    ngx_queue_init(&q);
+    ngx_queue_insert_tail(&q, &o->task.queue);
+    h = op_new(NGX_AMT_STORE_OP_GET);
+    h->op.guid = str(guid(2));
+    ngx_queue_insert_tail(&q, &h->task.queue);
+    ngx_amt_sqlite_reads(&reader, &q);
+    ok(o->task.rc == NGX_ERROR && h->task.rc == NGX_ERROR,
+       "two reads of damaged pages");
+    op_free(h);
 
     /* not a database at all */
 
