@@ -3,9 +3,10 @@
  * SQLite behind the event loop, see ngx_amt_sqlite_db.h.
  *
  * The reads of a turn of the event loop become tasks of the pool amt_read, a
- * few in each.  Writes wait in a queue; all that have come together while the last transaction ran are sent
- * to the pool amt_write as the next one.  Nothing here is shared with a
- * thread but the task it was given and the list of idle readers.
+ * few in each.  Writes wait in a queue; all that have come together while the
+ * last transaction ran are sent to the pool amt_write as the next one.
+ * Nothing here is shared with a thread but the task it was given and the list
+ * of idle readers.
  *
  * At exit nginx has ended the pools' threads, and with them all tasks, before
  * exit_process of this module runs.
