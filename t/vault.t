@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # The Vault client against an upstream that misbehaves in every way nginx
-# lets through, and against a real server when there is one: "there is none",
+# lets through, against a real server when there is one, and the embedded one: "there is none",
 # "did not answer", sealed, denied and changed meanwhile stay apart.
 
 use strict;
@@ -43,6 +43,7 @@ sub http {
     upstream amt_vault { server $upstream; keepalive 4; }
     server {
         listen 127.0.0.1:%%PORT:http%%;
+        large_client_header_buffers 4 512k;
         location /run { amt_test; }
         location = /leak { return 200 "token=\$amt_vault_token"; }
     }
@@ -55,7 +56,7 @@ sub http {
 EOF
 }
 
-my $main = 'thread_pool amt_read threads=2;';
+my $main = 'thread_pool amt_read threads=2; thread_pool amt_write threads=1;';
 my $t = AMT::Test->new(nginx => AMT::Test::build() . '/unit/amt_nginx');
 my $conf = AMT::Test->new(nginx => $t->{nginx});
 my $token = 'hvs.firstTOKEN';
@@ -438,6 +439,47 @@ result('amt_vault timeout', read_it(), $ERROR, 'VAULT', qr/answer: timed out/);
 unlike(($stub->requests)[-1][3], qr/X-Vault-Token/, 'no token configured');
 $stub->stop;
 
+# What every backend has to do
+sub suite {
+    my ($name) = @_;
+    my $dev = 'devices/t' . $$;
+
+    is(run('health', 'x')->{data}{sealed}, JSON::PP::false, "$name: health");
+    result("$name: none", run('read', $dev), $DECLINED, 'NONE');
+    result("$name: delete none", run('delete', $dev), $OK, 'NONE');
+    is_deeply(run('list', 'nowhere')->{data}, [], "$name: empty list");
+    result("$name: create", run('write', $dev, data => { A => 'b' }), $OK,
+        'NONE');
+    result("$name: must not exist", run('write', $dev, data => { A => 'c' }),
+        $ERROR, 'CONFLICT');
+    result("$name: write", run('write', $dev, data => { A => 'd' }, cas => 1),
+        $OK, 'NONE');
+    result("$name: merge", run('merge', $dev, data => { B => 'e' }), $OK,
+        'NONE');
+    $r = run('read', $dev);
+    is_deeply($r->{data}, { A => 'd', B => 'e' }, "$name: read");
+    is($r->{version}, 3, "$name: version");
+    ok((grep { "devices/$_" eq $dev } @{run('list', 'devices')->{data}}),
+        "$name: list");
+
+    # several writers, one secret
+    my @pids = map {
+        my $n = $_;
+        my $p = fork // die;
+        if (!$p) {
+            undef $t->{ua};
+            my $x = run('merge', $dev, data => { "K$n" => "v$n" });
+            POSIX::_exit(($x->{rc} // 1) == 0 ? 0 : 1);
+        }
+        $p;
+    } 1 .. 3;
+    waitpid $_, 0 for @pids;
+    is(scalar(grep { /^K/ } keys %{run('read', $dev)->{data}}), 3,
+        "$name: three writers at once lose nothing");
+
+    return $dev;
+}
+
 # ---- a real server -----------------------------------------------------------
 
 my ($bao) = grep { -x } map { ("$_/bao", "$_/vault") } split /:/, $ENV{PATH};
@@ -459,7 +501,7 @@ if (!$address && $bao) {
 }
 
 SKIP: {
-    skip 'no Vault or OpenBao here', 20 unless $address;
+    skip 'no Vault or OpenBao here', 22 unless $address;
 
     my $write = sub {
         my ($path, $body, $method) = @_;
@@ -472,40 +514,7 @@ SKIP: {
     $upstream = $host;
     reload();
     $t->wait_for(sub { run('health', 'x')->{rc} == 0 });
-    my $dev = 'devices/t' . $$;
-
-    is(run('health', 'x')->{data}{sealed}, JSON::PP::false, 'real: health');
-    result('real: none', run('read', $dev), $DECLINED, 'NONE');
-    result('real: delete none', run('delete', $dev), $OK, 'NONE');
-    is_deeply(run('list', 'nowhere')->{data}, [], 'real: empty list');
-    result('real: create', run('write', $dev, data => { A => 'b' }), $OK,
-        'NONE');
-    result('real: must not exist', run('write', $dev, data => { A => 'c' }),
-        $ERROR, 'CONFLICT');
-    result('real: write', run('write', $dev, data => { A => 'd' }, cas => 1),
-        $OK, 'NONE');
-    result('real: merge', run('merge', $dev, data => { B => 'e' }), $OK,
-        'NONE');
-    $r = run('read', $dev);
-    is_deeply($r->{data}, { A => 'd', B => 'e' }, 'real: read');
-    is($r->{version}, 3, 'real: version');
-    ok((grep { "devices/$_" eq $dev } @{run('list', 'devices')->{data}}),
-        'real: list');
-
-    # ten writers, one secret
-    my @pids = map {
-        my $n = $_;
-        my $p = fork // die;
-        if (!$p) {
-            undef $t->{ua};
-            my $x = run('merge', $dev, data => { "K$n" => "v$n" });
-            POSIX::_exit(($x->{rc} // 1) == 0 ? 0 : 1);
-        }
-        $p;
-    } 1 .. 3;
-    waitpid $_, 0 for @pids;
-    is(scalar(grep { /^K/ } keys %{run('read', $dev)->{data}}), 3,
-        'real: three writers at once lose nothing');
+    my $dev = suite('real');
 
     $write->("/v1/secret/data/$dev", '', 'DELETE');
     $r = run('read', $dev);
@@ -532,5 +541,23 @@ SKIP: {
 }
 
 if ($pid) { kill 'KILL', $pid; waitpid $pid, 0; }
+
+# ---- the embedded one ----------------------------------------------------------
+
+$t->write_file('ks.key', '0123456789abcdef' x 4 . "\n", 0600);
+reload(params => '', location => <<'EOF');
+    location ^~ /_vault/ {
+        internal;
+        amt_keystore %%DIR%%/ks.db key=%%DIR%%/ks.key;
+    }
+EOF
+
+my $dev = suite('keystore');
+result('keystore: delete', run('delete', $dev), $OK, 'NONE');
+result('keystore: gone', run('read', $dev), $DECLINED, 'NONE');
+result('keystore: can be made again', run('write', $dev,
+    data => { A => 'z' x 200_000 }), $OK, 'NONE');
+ok(length(run('read', $dev)->{data}{A} // '') == 200_000,
+    'keystore: a certificate store of 200 KB fits');
 
 $t->done;
