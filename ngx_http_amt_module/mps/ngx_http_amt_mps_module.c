@@ -118,6 +118,13 @@ ngx_http_amt_mps_handler(ngx_http_request_t *r)
     ngx_amt_body_e       body;
     ngx_amt_mps_conf_t  *conf;
 
+    if (r != r->main) {
+
+        /* it would act with the credentials of another request */
+
+        return NGX_HTTP_FORBIDDEN;
+    }
+
     if (r->method == NGX_HTTP_OPTIONS) {
         return ngx_amt_reply_preflight(r);
     }
