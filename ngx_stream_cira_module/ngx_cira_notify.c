@@ -171,14 +171,20 @@ ngx_cira_notify_put(ngx_cira_hooks_shm_t *shm, ngx_cira_event_e type,
     ngx_memcpy(e->guid, id->guid, NGX_CIRA_GUID_LEN);
 
     e->tenant_len = (uint16_t) ngx_min(id->tenant.len, NGX_CIRA_TENANT_LEN);
-    ngx_memcpy(e->tenant, id->tenant.data, e->tenant_len);
+
+    if (e->tenant_len) {
+        ngx_memcpy(e->tenant, id->tenant.data, e->tenant_len);
+    }
 
     e->addr_len = (uint16_t) ngx_min(id->addr.len, NGX_CIRA_ADDR_LEN);
-    ngx_memcpy(e->addr, id->addr.data, e->addr_len);
+
+    if (e->addr_len) {
+        ngx_memcpy(e->addr, id->addr.data, e->addr_len);
+    }
 
     e->text_len = 0;
 
-    if (text) {
+    if (text && text->len) {
         e->text_len = (uint16_t) ngx_min(text->len, NGX_CIRA_EVENT_TEXT);
         ngx_memcpy(e->text, text->data, e->text_len);
     }
