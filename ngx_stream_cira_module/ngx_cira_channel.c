@@ -154,7 +154,7 @@ ngx_cira_channel_release(ngx_cira_dial_t *d)
     ch = d->channel;
 
     if (ch == NULL || ch->state != NGX_CIRA_CHANNEL_OPEN
-        || ch->pos != ch->last || !d->poolable
+        || ch->pos != ch->last || ch->blocked || !d->poolable
         || (ch->port != 16992 && ch->port != 16993)
         || ch->session->closing
         || ngx_cira_output_flush(ch->session) != NGX_OK)

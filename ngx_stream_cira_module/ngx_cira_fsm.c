@@ -175,7 +175,11 @@ ngx_cira_fsm_read(ngx_cira_fsm_t *f, u_char *p, size_t size)
 }
 
 
-/* 'G' and 'H' are no APF codes, so one byte tells; the method is checked */
+/*
+ * 'G' and 'H' are no APF codes, so one byte tells; the method is checked.
+ * A text protocol is not answered in APF, although '2', 'P', 'Z' to '^' and
+ * 'a' are codes.
+ */
 
 static size_t
 ngx_cira_fsm_probe(ngx_cira_fsm_t *f, u_char *p, size_t size)
@@ -187,7 +191,7 @@ ngx_cira_fsm_probe(ngx_cira_fsm_t *f, u_char *p, size_t size)
 
         if (*p != 'G' && *p != 'H') {
 
-            if (!ngx_cira_apf_known(*p)) {
+            if (!ngx_cira_apf_known(*p) || (*p >= 0x20 && *p < 0x7f)) {
                 ngx_cira_fsm_close(f, 0, "not an AMT device");
                 return 1;
             }

@@ -130,7 +130,7 @@ ngx_cira_session_read(ngx_cira_session_t *s)
 {
     size_t             size;
     ssize_t            n;
-    ngx_uint_t         steps;
+    ngx_uint_t         steps, before;
     ngx_event_t       *rev;
     ngx_connection_t  *c;
 
@@ -193,7 +193,14 @@ ngx_cira_session_read(ngx_cira_session_t *s)
             *s->octets += n;
         }
 
+        before = (s->fsm.state < NGX_CIRA_PFWD);
+
         ngx_cira_session_input(s, ngx_cira_session_buffer, n);
+
+        if (before) {
+            /* there may have been a password in it */
+            ngx_explicit_memzero(ngx_cira_session_buffer, n);
+        }
     }
 
     ngx_cira_session_run(s);

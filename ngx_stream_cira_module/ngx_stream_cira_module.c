@@ -258,7 +258,9 @@ ngx_stream_cira_handler(ngx_stream_session_t *s)
     SSL_set_options(c->ssl->connection, SSL_OP_NO_RENEGOTIATION);
     c->ssl->no_wait_shutdown = 1;
 
-    if (ngx_tcp_nodelay(c) != NGX_OK) {
+    if (c->listening->sockaddr->sa_family != AF_UNIX
+        && ngx_tcp_nodelay(c) != NGX_OK)
+    {
         ngx_stream_finalize_session(s, NGX_STREAM_INTERNAL_SERVER_ERROR);
         return;
     }

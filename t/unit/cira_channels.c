@@ -548,6 +548,7 @@ test_pool(void)
     ok(dial[3].received == 7 && dial[0].received == 5, "its data");
 
     mock.out_pos = mock.out_len;
+    message(93, 2, 1, 1000, 0, 0);
     ngx_cira_channel_release(&dial[3].d);
     mock_sleep(3500);
     ok(SENT(&mock, ""), "idle for 3.5 s");

@@ -357,8 +357,8 @@ test_order(void)
     int          i;
     const char  *probe;
 
-    static u_char  before[] = { 5, 50, 80, 90, 91, 92, 93, 94, 97, 208, 209,
-                                211 };
+    static u_char  before[] = { 5, 208, 209, 211 };
+    static u_char  text[] = { 50, 80, 90, 91, 92, 93, 94, 97 };
     static u_char  unknown[] = { 0, 2, 6, 51, 52, 81, 82, 95, 96, 98, 210,
                                  250, 255 };
 
@@ -367,6 +367,17 @@ test_order(void)
         *peer_p++ = before[i];
         case_closed("a message before PROTOCOLVERSION", PROTOCOL,
                     sizeof(PROTOCOL) - 1);
+    }
+
+    for (i = 0; i < (int) sizeof(text); i++) {
+        peer_begin();
+        *peer_p++ = text[i];
+        CLOSED("text that could be APF: closed without a word", "");
+
+        peer_begin();
+        peer_version(0x21);
+        *peer_p++ = text[i];
+        CLOSED("a message before the auth service", PROTOCOL);
     }
 
     for (i = 0; i < (int) sizeof(unknown); i++) {
