@@ -528,7 +528,7 @@ ngx_cira_session_login(ngx_cira_session_t *s)
 
     ngx_log_error(NGX_LOG_INFO, c->log, 0, "device logged in");
 
-    ngx_str_null(&text);
+    ngx_str_set(&text, "");
     ngx_cira_owners.notify(NGX_CIRA_EVENT_CONNECTED, &s->id, &text);
 
     ngx_cira_fsm_accept(&s->fsm);
@@ -656,7 +656,7 @@ ngx_cira_session_alive(void *data)
     if (ngx_current_msec - s->seen_at >= NGX_CIRA_SEEN) {
         s->seen_at = ngx_current_msec;
 
-        ngx_str_null(&text);
+        ngx_str_set(&text, "");
         ngx_cira_owners.notify(NGX_CIRA_EVENT_SEEN, &s->id, &text);
     }
 }
