@@ -204,14 +204,17 @@ is(sql('SELECT count(*) FROM secret_values'), 0, 'with its secrets');
 
 # Rotation: the new key writes, the older ones read, then all is rewritten
 
-put($_, amtpassword => "Old-$_-secret") for 10 .. 160;
-is(sql('SELECT count(DISTINCT keyid), count(*) FROM secret_values'), '1|151',
+my $slow = AMT::Test::variant() eq 'valgrind';
+my $last = $slow ? 40 : 160;
+my $all = $last - 9;
+put($_, amtpassword => "Old-$_-secret") for 10 .. $last;
+is(sql('SELECT count(DISTINCT keyid), count(*) FROM secret_values'), "1|$all",
     'one key');
 keyfile($t, hexkey(2), hexkey(1));
 ok(reload(), 'reload with a second key');
 ok($t->log_wait(qr/all values are encrypted with key [0-9a-f]{16} now/, 10),
     'rewritten');
-is(sql('SELECT count(DISTINCT keyid), count(*) FROM secret_values'), '1|151',
+is(sql('SELECT count(DISTINCT keyid), count(*) FROM secret_values'), "1|$all",
     'all have the new key');
 keyfile($t, hexkey(2));
 ok(reload(), 'reload without the old key');
@@ -223,16 +226,17 @@ is(sql('SELECT max(version) FROM secret_values'), 2, 'as its next version');
 my $old = sql('SELECT DISTINCT hex(keyid) FROM secret_values');
 keyfile($t, hexkey(3), hexkey(2));
 kill 'HUP', $t->master;
-for (1 .. 6) {
+# (under valgrind a worker cannot be told from the process that prepares)
+for (1 .. ($slow ? 0 : 6)) {
     sleep 0.1 + 0.01 * $_;
     $t->allow(qr/exited on signal 9/);
     kill 'KILL', $_ for $t->workers;
 }
 ok($t->wait_for(sub {
     my $now = sql('SELECT DISTINCT hex(keyid) FROM secret_values');
-    $now =~ /^\w+$/ && $now ne $old && $t->workers == 2 }, 15),
+    $now =~ /^\w+$/ && $now ne $old && $t->workers == 2 }, 30),
     'rewritten although killed');
-is(sql('SELECT count(*) FROM secret_values'), 152, 'nothing lost');
+is(sql('SELECT count(*) FROM secret_values'), $all + 1, 'nothing lost');
 is(sql('PRAGMA integrity_check'), 'ok', 'the file is sound');
 
 # The wrong key at start, and after a reload
