@@ -702,7 +702,7 @@ ngx_cira_zone_resync(ngx_uint_t force, ngx_log_t *log)
 
             /* who took this worker for dead has reported the opposite */
 
-            ngx_str_null(&text);
+            ngx_str_set(&text, "");
             ngx_cira_notify(NGX_CIRA_EVENT_CONNECTED, id, &text);
 
             if (old.generation) {
