@@ -221,6 +221,11 @@ like(raw($chunked . $close . chunks(('x' x 4096) x 30)), qr/ 413 .*too large/s,
     'chunked, too large');
 like(raw($chunked . $close . "zz\r\n"), qr/ 400 .*Bad Request/s,
     'malformed chunk');
+for my $bad ("zz\r\n", "5\r\nabcdeX", "2\r\n{}\r\nzz\r\n") {
+    my @answers = raw("$chunked\r\n${bad}GET $api/version HTTP/1.1\r\nHost: h"
+        . "\r\nX-API-Key: $key{reader}\r\n$close") =~ m{HTTP/1.1 (\d+)}g;
+    is("@answers", '400', 'malformed chunk: what follows is no request');
+}
 my $s = $t->socket('http');
 syswrite $s, "${head}Content-Length: " . length($text) . "\r\n$close";
 for my $c (split //, $text) { syswrite $s, $c; sleep 0.002 }

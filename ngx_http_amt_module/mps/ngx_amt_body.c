@@ -221,6 +221,8 @@ ngx_amt_body_event(ngx_http_request_t *r)
                 return;
             }
 
+            r->keepalive = 0;
+
             body->text = "malformed request body";
             ngx_amt_body_finish(r, body, NGX_AMT_BODY_REFUSED);
             return;

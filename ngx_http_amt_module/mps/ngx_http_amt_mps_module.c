@@ -182,6 +182,11 @@ ngx_http_amt_mps_handler(ngx_http_request_t *r)
     if (rc != NGX_DONE) {
 
         if (rc == NGX_HTTP_BAD_REQUEST && !r->connection->error) {
+
+            /* where the body ends, and the next request begins, is unknown */
+
+            r->keepalive = 0;
+
             (void) ngx_amt_reply_error(api, 400, "malformed request body");
             return ngx_amt_reply_send(api, r);
         }
