@@ -14,6 +14,7 @@
 typedef struct {
     ngx_uint_t            match;
     ngx_uint_t            never;         /* unknown user: hash all the same */
+    ngx_uint_t            checked;       /* the thread is done with it */
     u_char                hash[NGX_AMT_HASH_MAX + 1];
     u_char                password[NGX_AMT_PASSWORD_MAX + 1];
 } ngx_amt_login_task_t;
@@ -26,6 +27,7 @@ typedef struct {
     ngx_amt_limit_t      *limit;
     ngx_amt_limit_key_t   addr;
     ngx_uint_t            counts;        /* an end now is a failure */
+    ngx_uint_t            pending;       /* the task is counted */
     ngx_str_t             name;
     u_char                name_buf[NGX_AMT_NAME_MAX];
     ngx_amt_login_task_t  task;
@@ -132,6 +134,7 @@ ngx_amt_login_body(ngx_amt_flow_t *f, void *data)
     amcf = ngx_http_get_module_main_conf(v->request, ngx_http_amt_auth_module);
 
     ngx_amt_login_pending++;
+    v->pending = 1;
 
     ngx_amt_await_rc(f, v, ngx_amt_flow_thread(f, amcf->pool,
                                                ngx_amt_login_thread,
@@ -140,6 +143,7 @@ ngx_amt_login_body(ngx_amt_flow_t *f, void *data)
                                                sizeof(ngx_amt_login_task_t)));
 
     ngx_amt_login_pending--;
+    v->pending = 0;
 
     if (v->frame.rc != NGX_OK) {
 
@@ -201,6 +205,12 @@ ngx_amt_login_drop(void *data)
     if (v->counts) {
         ngx_amt_limit_failed(v->limit, &v->addr);
     }
+
+    /* the thread's answer has come, and nobody took it */
+
+    if (v->pending && v->task.checked) {
+        ngx_amt_login_pending--;
+    }
 }
 
 
@@ -251,6 +261,7 @@ ngx_amt_login_thread(void *data, ngx_log_t *log)
 
     task->match = ngx_amt_password_verify(task->hash, task->password, log)
                   && !task->never;
+    task->checked = 1;
 
     ngx_explicit_memzero(task->password, sizeof(task->password));
 }
