@@ -155,7 +155,7 @@ $vault->mode('');
 # ---- the store is locked by another process ----
 
 SKIP: {
-    skip 'no sqlite3', 3 unless `sqlite3 -version 2>/dev/null`;
+    skip 'no sqlite3', 8 unless `sqlite3 -version 2>/dev/null`;
     my $db = "$t->{dir}/store/amt.db";
     my $pid = open my $sq, '|-', 'sqlite3', $db or die;
     my $old = select $sq; $| = 1; select $old;
@@ -170,6 +170,26 @@ SKIP: {
         'locked store: a write fails') or diag "$r->{status} $r->{body}";
     is_deeply($vault->get("devices/$guid"), $before,
         'and its password was put back');
+
+    # another call has written the secret of a new device meanwhile
+    my $new = '743e4567-e89b-12d3-a456-42661417400';
+    my @s = map {
+        my $body = qq({"guid":"$new$_","amtpassword":"mine"});
+        my $s = $t->socket('http');
+        syswrite $s, "POST $api/devices ${head}Connection: close\r\n"
+            . "Content-Type: application/json\r\nContent-Length: "
+            . length($body) . "\r\n\r\n$body";
+        $s;
+    } 0, 1;
+    $t->wait_for(sub { $vault->get("devices/$new$_") }) for 0, 1;
+    $vault->put("devices/${new}1", { AMT_PASSWORD => 'theirs' });
+    like($t->exchange($_, '', 20), qr{^HTTP/1.1 50[034]},
+        'locked store: a new row fails') for @s;
+    is_deeply($vault->get("devices/${new}0") || {}, {},
+        'and its password is gone');
+    is_deeply($vault->get("devices/${new}1"), { AMT_PASSWORD => 'theirs' },
+        'but not one that was written meanwhile');
+
     print $sq "ROLLBACK;\n.quit\n";
     close $sq;
     $r = $t->wait_for(sub {

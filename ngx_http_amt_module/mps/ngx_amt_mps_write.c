@@ -223,14 +223,17 @@ row:
 
         f->deadline = ngx_current_msec + NGX_AMT_ROLLBACK_TIME;
 
-        if (v->old.data) {
-            ngx_amt_await_rc(f, v, ngx_amt_vault_write(f, &v->path,
-                                                       v->old.data, v->written,
-                                                       NULL));
+        /*
+         * Where nothing was, an empty secret stays: Vault deletes without
+         * check-and-set, also what another call has written meanwhile.
+         */
 
-        } else {
-            ngx_amt_await_rc(f, v, ngx_amt_vault_delete(f, &v->path));
+        if (v->old.data == NULL) {
+            v->old.data = json_object();
         }
+
+        ngx_amt_await_rc(f, v, ngx_amt_vault_write(f, &v->path, v->old.data,
+                                                   v->written, NULL));
 
         if (v->frame.rc != NGX_OK) {
             ngx_log_error(NGX_LOG_ERR, &v->api->log, 0,
