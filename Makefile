@@ -82,9 +82,10 @@ $(OBJS)/Makefile: config $(MODULE_DIRS) | deps
 modules: deps $(OBJS)/Makefile
 	cd $(OBJS)/src && $(MAKE) --no-print-directory -s -j$(JOBS) \
 	    -f $(OBJS)/Makefile modules
+	@# not cp: writing into a file that a running nginx has mapped kills it
 	mkdir -p $(B)/modules
-	cp $(OBJS)/ngx_stream_cira_module.so $(OBJS)/ngx_http_amt_module.so \
-	    $(B)/modules/
+	install -m 644 $(OBJS)/ngx_stream_cira_module.so \
+	    $(OBJS)/ngx_http_amt_module.so $(B)/modules/
 
 
 # ---- nginx itself with sanitizers: asan (tests), fuzz (libFuzzer) ------------
