@@ -63,8 +63,9 @@ typedef struct {
 /*
  * Adds a session that exists already, of this worker (after the zone was
  * rebuilt) or of another (LIST).  NGX_OK: it is registered, *old may name a
- * session it displaces; NGX_DONE: it was there; NGX_DECLINED: a newer session of this GUID, or its
- * quarantine, wins and the given one has to go; NGX_ERROR: zone full.
+ * session it displaces; NGX_DONE: it was there; NGX_DECLINED: a newer session
+ * of this GUID, or its quarantine, wins and the given one has to go;
+ * NGX_ERROR: zone full.
  */
 ngx_int_t ngx_cira_zone_merge(ngx_cira_info_t *info, uint32_t stamp,
     ngx_cira_zone_old_t *old);

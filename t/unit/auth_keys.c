@@ -12,8 +12,10 @@ static ngx_open_file_t         log_file;
 static ngx_pool_t             *pool;
 static ngx_amt_source_error_t  err;
 
-#define ALPHA  "677509799af78b2efa2f2af71d0f906e0a0c50c048efd3b515625f788e92b99a"
-#define BETA   "7a3d637bc601f7000cc2c33141c8c8a7554e02e319fa8b293a0c88c613b77620"
+#define ALPHA  \
+    "677509799af78b2efa2f2af71d0f906e0a0c50c048efd3b515625f788e92b99a"
+#define BETA   \
+    "7a3d637bc601f7000cc2c33141c8c8a7554e02e319fa8b293a0c88c613b77620"
 
 #define SHA512  "$6$saltsalt$cc1KsgmlKYtCcnNH8.sv7Fe8mca8fAso5fHlNrb1VZa5WYQ" \
     ".L3ChTcx06ID.LoaXZAf9CZNraK43XCp7LxKHl1"
