@@ -13,6 +13,7 @@
 #include "ngx_cira_session.h"
 
 
+static ngx_uint_t ngx_cira_channel_receives(ngx_cira_channel_t *ch);
 static void ngx_cira_channel_confirmation(ngx_cira_session_t *s,
     ngx_cira_channel_t *ch, ngx_cira_apf_msg_t *msg);
 static void ngx_cira_channel_failure(ngx_cira_channel_t *ch,
@@ -157,6 +158,7 @@ ngx_cira_channel_release(ngx_cira_dial_t *d)
         || ch->pos != ch->last || ch->blocked || !d->poolable
         || (ch->port != 16992 && ch->port != 16993)
         || ch->session->closing
+        || ngx_cira_channel_receives(ch)
         || ngx_cira_output_flush(ch->session) != NGX_OK)
     {
         ngx_cira_channel_close(d);
@@ -167,6 +169,21 @@ ngx_cira_channel_release(ngx_cira_dial_t *d)
 
     ch->pooled = 1;
     ngx_cira_channel_set_timer(ch, NGX_CIRA_POOL_TIMEOUT);
+}
+
+
+/* the rest of a DATA message is to come: not for the next dialer's eyes */
+
+static ngx_uint_t
+ngx_cira_channel_receives(ngx_cira_channel_t *ch)
+{
+    ngx_cira_apf_t  *apf;
+
+    apf = &ch->session->fsm.apf;
+
+    return !ngx_cira_apf_between(apf)
+           && apf->msg.type == NGX_CIRA_APF_CHANNEL_DATA
+           && apf->msg.channel == ch->local;
 }
 
 

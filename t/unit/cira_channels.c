@@ -616,8 +616,25 @@ test_pool(void)
     ok(dial[9].d.reused, "reused");
     receive(8, 10, 'x');
     ok(SENT(&mock, CLOSE7), "released within it with data left");
+    message(97, 1, 8, 0, 0, 0);
 
-    end(0);
+    /* the rest of a message must not reach the next dialer */
+
+    peer_init(&dial[9]);
+    peer_connect(&mock, &dial[9], 16992, 100);
+    message(94, 3, 9, 8, 0x78787878, 0);
+    ok(dial[9].received == 4, "half of a message");
+    ngx_cira_channel_release(&dial[9].d);
+    mock_loop();
+    ok(SENT(&mock, CLOSE7), "released within a message");
+    mock_device(&mock, zeros, 4);
+    message(97, 1, 9, 0, 0, 0);
+
+    peer_init(&dial[0]);
+    peer_connect(&mock, &dial[0], 16992, 100);
+    ok(!dial[0].d.reused && dial[0].received == 0, "the next one is fresh");
+
+    end(1);
 }
 
 
