@@ -255,7 +255,10 @@ ngx_stream_cira_handler(ngx_stream_session_t *s)
         return;
     }
 
-    SSL_set_options(c->ssl->connection, SSL_OP_NO_RENEGOTIATION);
+    /* cleansing is for the password, and ends with the login */
+
+    SSL_set_options(c->ssl->connection,
+                    SSL_OP_NO_RENEGOTIATION|SSL_OP_CLEANSE_PLAINTEXT);
     c->ssl->no_wait_shutdown = 1;
 
     if (c->listening->sockaddr->sa_family != AF_UNIX

@@ -1,0 +1,99 @@
+#!/usr/bin/perl
+
+# A device's password does not stay in a worker's memory: neither after it was
+# let in, nor after it was refused.
+
+use strict;
+use warnings;
+use Test::More;
+use AMT::Apf;
+use AMT::Stub;
+use AMT::Test;
+
+my $t = AMT::Test->new(workers => 1);
+my $hooks = AMT::Stub->new($t->dir . '/hooks.sock');
+
+$hooks->answer('/auth', 204);
+$t->certs;
+
+$t->start(stream => <<'EOC');
+    cira_path %%DIR%%/cira;
+    cira_zone devices 1m;
+    cira_auth http://unix:%%DIR%%/hooks.sock:/auth;
+
+    server {
+        listen 127.0.0.1:%%PORT:cira%% ssl;
+        ssl_certificate %%DIR%%/mps.crt;
+        ssl_certificate_key %%DIR%%/mps.key;
+        include %%ROOT%%/conf/amt/tls-modern.conf;
+        cira;
+    }
+
+    server { listen unix:%%DIR%%/cira.sock; cira_connect; }
+EOC
+
+my ($worker) = $t->workers;
+
+# how often each text is in memory that the worker can write to
+sub found {
+    my @texts = @_;
+    my %n = map { $_ => 0 } @texts;
+
+    open my $maps, '<', "/proc/$worker/maps" or return;
+    open my $mem, '<:raw', "/proc/$worker/mem" or return;
+
+    while (my $line = <$maps>) {
+        my ($from, $to, $what) = $line =~ /^(\w+)-(\w+) rw\S+ \S+ \S+ \S+\s*(.*)/
+            or next;
+        next if $what =~ /^\[v/;
+        no warnings 'portable';
+        my ($pos, $end, $keep) = (hex $from, hex $to, '');
+        next if $end - $pos > 1 << 28;           # reserved by a sanitizer
+
+        while ($pos < $end) {
+            sysseek $mem, $pos, 0 or last;
+            my $size = sysread $mem, my $buf, ($end - $pos > 1 << 20
+                                               ? 1 << 20 : $end - $pos);
+            last unless $size;
+            my $text = $keep . $buf;
+            for (@texts) {
+                my $re = quotemeta;
+                $n{$_}++ while $text =~ /$re/g;
+            }
+            $keep = substr $buf, -31;
+            $pos += $size;
+        }
+    }
+
+    return @n{@texts};
+}
+
+my ($mark) = found('4433-that-is-not-there');
+plan skip_all => 'memory of a worker cannot be read' unless defined $mark;
+
+my $guid = '4c4c4544-0001-4d10-8051-0000000000';
+
+# the texts are put together here, so that only the device sends them
+my $good = join '', 'Let', '-me-', 'in-', '7531';
+my $bad = join '', 'Keep', '-me-', 'out-', '8642';
+my $user = join '', 'user', '-of-', '9753';
+
+my $d = AMT::Apf->connect($t->port('cira'));
+ok($d->login($user, $good, guid => $guid . '01'), 'let in');
+is_deeply([found($good)], [0], 'its password is not in memory any more');
+
+$hooks->answer('/auth', 403);
+
+my $e = AMT::Apf->connect($t->port('cira'));
+ok(!$e->login($user, $bad, guid => $guid . '02'), 'refused');
+$e->close;
+is_deeply([found($good, $bad)], [0, 0], 'nor is the one of the refused');
+
+# the search itself finds what is there
+$d->send(AMT::Apf::keepalive(7));
+ok($d->expect(209), 'the first one is still connected');
+my ($n) = found('127.0.0.1');
+ok($n, 'what is in memory is found');
+
+$d->close;
+$t->done;
