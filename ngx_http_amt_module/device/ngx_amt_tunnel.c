@@ -120,21 +120,20 @@ ngx_amt_tunnel_head(ngx_pool_t *pool, ngx_cira_info_t *info,
         p = ngx_sprintf(p, "CIRA-Fresh: 1" CRLF);
     }
 
-    if (info->tenant_len) {
+    if (info->tenant_len > NGX_CIRA_TENANT_LEN) {
+        return NGX_ERROR;
+    }
 
-        if (info->tenant_len > NGX_CIRA_TENANT_LEN) {
+    for (i = 0; i < info->tenant_len; i++) {
+        if (info->tenant[i] <= 0x20 || info->tenant[i] >= 0x7f) {
             return NGX_ERROR;
         }
-
-        for (i = 0; i < info->tenant_len; i++) {
-            if (info->tenant[i] <= 0x20 || info->tenant[i] == 0x7f) {
-                return NGX_ERROR;
-            }
-        }
-
-        p = ngx_sprintf(p, "CIRA-Tenant: %*s" CRLF,
-                        (size_t) info->tenant_len, info->tenant);
     }
+
+    /* the empty one too: without the header any tenant's would do */
+
+    p = ngx_sprintf(p, "CIRA-Tenant: %*s" CRLF, (size_t) info->tenant_len,
+                    info->tenant);
 
     p = ngx_sprintf(p, CRLF);
 
