@@ -278,6 +278,8 @@ once('extra-bytes*1', 500, max => 0.5);
 once('empty-400*1', 500, max => 0.5);
 once('status*1', 500, max => 0.5);
 once('endless-pull', 500, path => 'version', max => 10);
+once('empty-items=6000,endless-pull', 500, path => 'version', max => 10);
+like($t->log, qr/enumeration too large/, 'before it took much memory');
 once('fault=1*1', 400, path => 'version');
 once('new-nonce*1,close-on-open*9', 504, max => 3);
 once('new-nonce*1,refuse=2*9', 500, max => 0.5);

@@ -18,6 +18,9 @@
 
 #define NGX_AMT_DEVICE_MAX_PULLS  64
 #define NGX_AMT_DEVICE_MAX_ENUM   (1024 * 1024)
+#define NGX_AMT_DEVICE_MAX_NODES  32768  /* elements of all items: each takes
+                                            far more memory than on the wire */
+#define NGX_AMT_DEVICE_MAX_CTX    4096
 #define NGX_AMT_DEVICE_DIALS      2      /* channels a call may use up beyond
                                             those the device closed after an
                                             answer */
@@ -109,6 +112,7 @@ typedef struct {
     ngx_amt_wsman_response_t  *res;
     ngx_amt_wsman_request_t    req;
     ngx_uint_t                 pulls;
+    ngx_uint_t                 nodes;
     size_t                     received;
 } ngx_amt_device_enum_t;
 
@@ -146,6 +150,7 @@ static ngx_msec_t ngx_amt_device_left(ngx_msec_t deadline);
 static ngx_int_t ngx_amt_device_enum_body(ngx_amt_flow_t *f, void *data);
 static ngx_int_t ngx_amt_device_enum_take(ngx_amt_flow_t *f,
     ngx_amt_device_enum_t *v);
+static ngx_uint_t ngx_amt_device_nodes(ngx_amt_xml_t *x);
 
 
 static ngx_http_amt_device_conf_t *
@@ -1070,7 +1075,9 @@ ngx_amt_device_enum_body(ngx_amt_flow_t *f, void *data)
     v->req.op = NGX_AMT_WSMAN_PULL;
     v->req.context = ngx_amt_xml_text(v->res->content, "EnumerationContext");
 
-    if (v->req.context.len == 0) {
+    if (v->req.context.len == 0
+        || v->req.context.len > NGX_AMT_DEVICE_MAX_CTX)
+    {
         return ngx_amt_device_bad(f, v->dev, "no enumeration context");
     }
 
@@ -1112,6 +1119,12 @@ ngx_amt_device_enum_take(ngx_amt_flow_t *f, ngx_amt_device_enum_t *v)
 
     x = ngx_amt_xml_child(content, "Items");
 
+    v->nodes += ngx_amt_device_nodes(x);
+
+    if (v->nodes > NGX_AMT_DEVICE_MAX_NODES) {
+        return ngx_amt_device_bad(f, v->dev, "enumeration too large");
+    }
+
     for (x = x ? x->first : NULL; x; x = x->next) {
 
         item = ngx_array_push(v->items);
@@ -1135,10 +1148,32 @@ ngx_amt_device_enum_take(ngx_amt_flow_t *f, ngx_amt_device_enum_t *v)
     v->received += v->dev->received;
 
     if (++v->pulls == NGX_AMT_DEVICE_MAX_PULLS
-        || v->received > NGX_AMT_DEVICE_MAX_ENUM)
+        || v->received > NGX_AMT_DEVICE_MAX_ENUM
+        || v->req.context.len > NGX_AMT_DEVICE_MAX_CTX)
     {
         return ngx_amt_device_bad(f, v->dev, "enumeration without end");
     }
 
     return NGX_AGAIN;
+}
+
+
+/* Elements below x; the reader capped the depth. */
+
+static ngx_uint_t
+ngx_amt_device_nodes(ngx_amt_xml_t *x)
+{
+    ngx_uint_t  n;
+
+    if (x == NULL) {
+        return 0;
+    }
+
+    n = 0;
+
+    for (x = x->first; x; x = x->next) {
+        n += 1 + ngx_amt_device_nodes(x);
+    }
+
+    return n;
 }

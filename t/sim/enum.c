@@ -173,7 +173,7 @@ model_pull(soap_t *s)
 {
     char        p;
     char        text[40];
-    long        max, chars, n;
+    long        max, chars, k, n;
     inst_t     *i;
     node_t     *pull, *ctx;
     class_t    *cls;
@@ -226,6 +226,10 @@ model_pull(soap_t *s)
     }
 
     buf_fmt(&s->out, "<%c:Items>", p);
+
+    for (k = mis_peek(s->d, MIS_EMPTY_ITEMS); k > 0; k--) {
+        buf_str(&s->out, "<i/>");
+    }
 
     for ( /* void */ ; max; max--) {
         i = item(s->d, s->cls, next++, &cls);

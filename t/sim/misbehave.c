@@ -58,6 +58,7 @@ static const struct {
     { "content-length", 1, "answers with Content-Length, not chunked" },
     { "extra-bytes", 1, "bytes follow the end of an answer" },
     { "endless-pull", 1, "EndOfSequence never comes" },
+    { "empty-items", 4000, "ARG empty items in each PullResponse" },
     { "new-nonce", 1, "the nonce is thrown away before each request" },
     { "fault", 1, "a fault: 1 InternalError, 2 AccessDenied,"
                   " 3 EndpointUnavailable, 4 TimedOut" },
