@@ -27,7 +27,7 @@ MODULE_SRCS = $(shell find ngx_stream_cira_module ngx_http_amt_module \
 	-name '*.[ch]')
 
 
-.PHONY: all modules deps deps-test deps-lint sim unit asan-nginx test test-asan test-valgrind \
+.PHONY: all modules deps deps-test deps-fuzz deps-lint sim unit asan-nginx test test-asan test-valgrind \
 	fuzz bench lint demo run install clean
 
 all: modules
@@ -39,9 +39,11 @@ DEPS_RUN   = nginx-core libnginx-mod-stream openssl curl
 DEPS_BUILD = gcc make libc6-dev nginx-dev libssl-dev libpcre2-dev zlib1g-dev \
 	libcurl4-openssl-dev libjansson-dev libexpat1-dev libsqlite3-dev \
 	libcjose-dev libcrypt-dev
-DEPS_TEST  = clang libclang-rt-14-dev valgrind binutils dpkg-dev patch \
-	xz-utils sqlite3 jq perl libio-socket-ssl-perl libnet-ssleay-perl
-DEPS_LINT  = clang-tidy clang-format cppcheck
+DEPS_TEST  = clang valgrind binutils dpkg-dev patch \
+	xz-utils sqlite3 perl libio-socket-ssl-perl libnet-ssleay-perl \
+	iproute2 util-linux procps
+DEPS_LINT  = clang-tidy cppcheck
+DEPS_BENCH = wrk
 
 # $(call install,PACKAGES): installs what is missing, silent when nothing is
 install = @missing=`for p in $(1); do dpkg-query -W -f '$${db:Status-Status}' \
@@ -57,6 +59,10 @@ deps:
 
 deps-test: deps
 	$(call install,$(DEPS_TEST))
+
+# clang's sanitizers are a package of their own, named by its version
+deps-fuzz: deps-test
+	$(call install,libclang-rt-`clang -dumpversion | cut -d. -f1`-dev)
 
 deps-lint: deps-test
 	$(call install,$(DEPS_LINT))
@@ -138,7 +144,7 @@ $(B)/unit/%: t/unit/%.c t/unit/tap.h $(B)/asan/libngx.a
 	$(CC) $(SANITIZE) $(WARN) $(INCS) -I$(B)/asan -o $@ $< \
 	    $(B)/asan/libngx.a $(NGX_LIBS)
 
-$(B)/fuzzers/%: t/fuzz/%.c $(B)/fuzz/libngx.a
+$(B)/fuzzers/%: t/fuzz/%.c $(B)/fuzz/libngx.a | deps-fuzz
 	mkdir -p $(@D)
 	$(CLANG) $(SANITIZE) $(WARN) -fsanitize=fuzzer $(INCS) -I$(B)/fuzz \
 	    -o $@ $< $(B)/fuzz/libngx.a $(NGX_LIBS)
@@ -147,7 +153,7 @@ unit: $(UNIT)
 
 # Each target for FUZZ_TIME seconds, starting from its corpus; findings and
 # new inputs stay below $(BUILD)/corpus.
-fuzz: $(FUZZ)
+fuzz: deps-fuzz $(FUZZ)
 	set -e; for f in $(FUZZ); do n=`basename $$f`; \
 	    mkdir -p $(B)/corpus/$$n t/fuzz/corpus/$$n; echo "fuzz: $$n"; \
 	    $$f -max_total_time=$(FUZZ_TIME) -timeout=10 -rss_limit_mb=2048 \
@@ -178,6 +184,7 @@ test-valgrind: deps-test all sim
 
 # Everything against plain nginx in the same run, one table at the end
 bench: deps-test all sim
+	$(call install,$(DEPS_BENCH))
 	AMT_BUILD=$(B) t/bench/run
 
 
