@@ -31,6 +31,7 @@ typedef struct {
     ngx_cira_http_t     *http;
     uint64_t             state;          /* first seq. after the batch */
     uint64_t             seen;
+    uint64_t             own;            /* this worker's last event */
     uint64_t             dropped;        /* as last logged */
     ngx_msec_t           retry;
     ngx_log_t           *log;
@@ -42,6 +43,7 @@ static void ngx_cira_notify_put(ngx_cira_hooks_shm_t *shm,
 static void ngx_cira_notify_arm(ngx_msec_t ms, ngx_uint_t cancelable);
 static void ngx_cira_notify_event(ngx_event_t *ev);
 static ngx_int_t ngx_cira_notify_send(void);
+static uint64_t ngx_cira_notify_oldest(ngx_cira_ring_t *ring);
 static ngx_uint_t ngx_cira_notify_batch(ngx_cira_hooks_shm_t *shm,
     ngx_cira_json_t *j, ngx_uint_t max);
 static void ngx_cira_notify_write(ngx_cira_json_t *j, ngx_cira_event_t *e);
@@ -135,6 +137,10 @@ ngx_cira_notify(ngx_cira_event_e type, ngx_cira_identity_t *id,
     }
 
     ngx_cira_notify_put(shm, type, id, text);
+
+    if (ngx_cira_notify_ctx) {
+        ngx_cira_notify_ctx->own = shm->seq;
+    }
 
     ngx_cira_hooks_unlock();
 
@@ -327,6 +333,16 @@ ngx_cira_notify_send(void)
 }
 
 
+/* Sequence number of the next event of a ring, the highest if it is empty. */
+
+static uint64_t
+ngx_cira_notify_oldest(ngx_cira_ring_t *ring)
+{
+    return ring->tail < ring->head
+           ? ring->events[ring->tail % ring->size].seq : (uint64_t) -1;
+}
+
+
 /* Merges both rings by sequence number; remembers where the batch ends. */
 
 static ngx_uint_t
@@ -415,7 +431,7 @@ static void
 ngx_cira_notify_answer(void *data, ngx_int_t rc, ngx_uint_t status,
     ngx_str_t *body)
 {
-    ngx_uint_t              more;
+    ngx_uint_t              more, own;
     ngx_cira_hooks_shm_t   *shm;
     ngx_cira_notify_ctx_t  *ctx;
 
@@ -434,6 +450,7 @@ ngx_cira_notify_answer(void *data, ngx_int_t rc, ngx_uint_t status,
     }
 
     more = 0;
+    own = 0;
 
     shm = ngx_cira_hooks_lock();
 
@@ -458,6 +475,9 @@ ngx_cira_notify_answer(void *data, ngx_int_t rc, ngx_uint_t status,
         more = shm->state.tail < shm->state.head
                || shm->seen.tail < shm->seen.head;
 
+        own = ngx_cira_notify_oldest(&shm->state) <= ctx->own
+              || ngx_cira_notify_oldest(&shm->seen) <= ctx->own;
+
         ngx_cira_hooks_unlock();
     }
 
@@ -469,7 +489,7 @@ ngx_cira_notify_answer(void *data, ngx_int_t rc, ngx_uint_t status,
         ctx->retry = NGX_CIRA_NOTIFY_RETRY;
 
         if (more) {
-            ngx_cira_notify_arm(1, 0);
+            ngx_cira_notify_arm(1, !own);
 
         } else {
             ngx_cira_notify_arm(NGX_CIRA_NOTIFY_POLL, 1);
