@@ -62,7 +62,7 @@ deps-test: deps
 
 # clang's sanitizers are a package of their own, named by its version
 deps-fuzz: deps-test
-	$(call install,libclang-rt-`clang -dumpversion | cut -d. -f1`-dev)
+	$(call install,libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev)
 
 deps-lint: deps-test
 	$(call install,$(DEPS_LINT))
