@@ -122,7 +122,7 @@ void ngx_amt_xml_echo(ngx_amt_xml_writer_t *w, ngx_amt_xml_t *x,
 
 /*
  * *out: what was written.  NGX_OK; NGX_DECLINED: refused; NGX_ERROR: no
- * memory.  Wiping *out is the caller's.
+ * memory; what was written until then is wiped.  Wiping *out is the caller's.
  */
 ngx_int_t ngx_amt_xml_done(ngx_amt_xml_writer_t *w, ngx_str_t *out);
 

@@ -285,12 +285,13 @@ ngx_amt_xml_echo(ngx_amt_xml_writer_t *w, ngx_amt_xml_t *x, ngx_str_t *uri)
 ngx_int_t
 ngx_amt_xml_done(ngx_amt_xml_writer_t *w, ngx_str_t *out)
 {
-    if (w->failed) {
-        return NGX_ERROR;
-    }
+    if (w->failed || w->refused) {
 
-    if (w->refused) {
-        return NGX_DECLINED;
+        if (w->start) {
+            ngx_explicit_memzero(w->start, w->pos - w->start);
+        }
+
+        return w->failed ? NGX_ERROR : NGX_DECLINED;
     }
 
     out->data = w->start;

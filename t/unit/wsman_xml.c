@@ -211,6 +211,7 @@ test_writer(void)
     }
 
     ok(ngx_amt_xml_done(&w, &out) == NGX_DECLINED, "up to its cap");
+    ok(w.start[0] == '\0' && w.start[89999] == '\0', "nothing is left of it");
 
     ngx_amt_xml_writer_init(&w, pool, 10);
     ngx_amt_xml_raw(&w, "0123456789");
