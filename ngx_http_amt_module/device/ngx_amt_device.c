@@ -776,6 +776,14 @@ ngx_amt_device_prepare(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
         return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
     }
 
+    /* copies of credentials; v->out is wiped when it was sent */
+
+    ngx_explicit_memzero(head.data, head.len);
+
+    if (auth.len) {
+        ngx_explicit_memzero(auth.data, auth.len);
+    }
+
     return NGX_OK;
 }
 
