@@ -234,6 +234,10 @@ ok($vault->get("devices/$four"), 'does not delete secrets either');
 is(guids('$top=99'), '1 2 3', 'lists are per tenant');
 is($t->get($api, as('tenant'))->{json}[0]{guid}, $four, 'for all');
 is($t->get("$api/stats", as('tenant'))->{json}{totalCount}, 1, 'stats too');
+for my $bad ('a b', "\x{e4}" x 36, 'a*', 'x' x 37) {
+    is($t->post($api, as('gateway'), json => { guid => $four,
+        tenantId => $bad })->{status}, 400, 'no tenant a device could have');
+}
 is($t->patch($api, as('gateway'), json => { guid => $four, tenantId => 'T',
     tags => ['t'] })->{status}, 200, 'PATCH with tenantId');
 is_deeply($t->get("$api/tags", as('tenant'))->{json}, ['t'], 'tags');

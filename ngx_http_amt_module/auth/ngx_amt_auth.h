@@ -55,6 +55,12 @@ typedef struct {
 ngx_int_t ngx_amt_auth_identify(ngx_http_request_t *r,
     ngx_amt_identity_t *id);
 
+/*
+ * Is it a tenant: up to 36 visible ASCII characters without ":", "*", quotes
+ * and backslash?  The empty one is.
+ */
+ngx_uint_t ngx_amt_tenant_valid(ngx_str_t *tenant);
+
 /* The one decision: NGX_OK or NGX_DECLINED (403). */
 ngx_int_t ngx_amt_auth_allow(ngx_amt_identity_t *id, ngx_uint_t scope);
 

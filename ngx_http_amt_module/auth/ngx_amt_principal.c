@@ -257,7 +257,9 @@ ngx_amt_tenant_valid(ngx_str_t *tenant)
     for (i = 0; i < tenant->len; i++) {
         c = tenant->data[i];
 
-        if (c < 0x20 || c > 0x7e || c == ':' || c == '*' || c == '"'
+        /* what the device plane takes in a CIRA-Tenant header, and less */
+
+        if (c <= 0x20 || c > 0x7e || c == ':' || c == '*' || c == '"'
             || c == '\\')
         {
             return 0;

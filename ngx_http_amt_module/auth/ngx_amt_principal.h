@@ -92,9 +92,6 @@ ngx_int_t ngx_amt_principal_index(ngx_pool_t *pool,
     ngx_amt_principals_t *table, ngx_array_t *list,
     ngx_amt_source_error_t *err);
 
-/* Is it a tenant: up to 36 printable characters without ":" and "*"? */
-ngx_uint_t ngx_amt_tenant_valid(ngx_str_t *tenant);
-
 /* Scopes of "read,power" or "all".  NGX_OK or NGX_ERROR: an unknown one. */
 ngx_int_t ngx_amt_scope_parse(ngx_str_t *text, ngx_uint_t *scopes);
 

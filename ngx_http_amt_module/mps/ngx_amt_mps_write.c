@@ -10,6 +10,7 @@
 #include "mps/ngx_amt_mps_record.h"
 #include "mps/ngx_amt_reply.h"
 #include "mps/ngx_amt_route.h"
+#include "auth/ngx_amt_auth.h"
 #include "device/ngx_amt_device.h"
 
 
@@ -18,6 +19,8 @@
 #define NGX_AMT_ROLLBACK_TIME  10000     /* ms */
 
 
+static ngx_int_t ngx_amt_mps_write_tenant(json_t *value,
+    ngx_amt_input_t *in);
 static ngx_int_t ngx_amt_mps_write_row(ngx_amt_mps_write_t *v);
 static void ngx_amt_mps_write_text(ngx_amt_mps_write_t *v, const char *name,
     ngx_uint_t field, ngx_str_t *text);
@@ -102,8 +105,8 @@ const ngx_amt_check_t  ngx_amt_mps_write_checks[] = {
 
     { "tenantId", NGX_AMT_IN_BODY, NGX_AMT_CHECK_STRING,
       NGX_AMT_NULLABLE|NGX_AMT_CHECK_BAIL, 0, 0, NULL, NULL, NULL },
-    { "tenantId", NGX_AMT_IN_BODY, NGX_AMT_CHECK_LENGTH, NGX_AMT_NULLABLE,
-      0, 36, NULL, NULL, NULL },
+    { "tenantId", NGX_AMT_IN_BODY, NGX_AMT_CHECK_CUSTOM, NGX_AMT_NULLABLE,
+      0, 0, NULL, NULL, ngx_amt_mps_write_tenant },
 
     ngx_amt_mps_check_password("mpspassword"),
     ngx_amt_mps_check_password("amtpassword"),
@@ -284,6 +287,20 @@ ngx_amt_mps_write_drop(void *data)
     ngx_amt_secret_wipe(&v->old);
     ngx_amt_mps_write_wipe(&v->secrets);
     ngx_amt_mps_write_wipe(&v->merged);
+}
+
+
+/* As in the files of keys and users: the device plane takes no other. */
+
+static ngx_int_t
+ngx_amt_mps_write_tenant(json_t *value, ngx_amt_input_t *in)
+{
+    ngx_str_t  tenant;
+
+    tenant.data = (u_char *) json_string_value(value);
+    tenant.len = json_string_length(value);
+
+    return ngx_amt_tenant_valid(&tenant) ? NGX_OK : NGX_DECLINED;
 }
 
 

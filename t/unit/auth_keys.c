@@ -130,6 +130,7 @@ test_keys(void)
     refused(keys("x:" ALPHA "::Read"), "an unknown scope", "scope");
     refused(keys("x:" ALPHA "::,"), "a comma", "scope");
     refused(keys("x:" ALPHA ":a*:all"), "a star in a tenant", "tenant");
+    refused(keys("x:" ALPHA ":a b:all"), "a space in a tenant", "tenant");
     refused(keys("x:" ALPHA ":1234567890123456789012345678901234567:all"),
             "a long tenant", "tenant");
     refused(keys("x:" ALPHA "::all\nX:" BETA "::all"), "a name twice",
