@@ -66,8 +66,13 @@ is(run_cycles($cycles * 4 / 5), '', 'the rest');
 sleep 1;
 my $late = $t->rss($worker);
 
-cmp_ok($late - $early, '<', AMT::Test::variant() ? 32 << 20 : 1 << 20,
-    "memory is flat ($early, $late bytes)");
+SKIP: {
+    # what it frees is kept aside to find late uses
+    skip 'a sanitizer or valgrind keeps freed memory', 1
+        if AMT::Test::variant();
+    cmp_ok($late - $early, '<', 1 << 20,
+        "memory is flat ($early, $late bytes)");
+}
 my $after = () = glob "/proc/$worker/fd/*";
 cmp_ok($after, '<=', $fds + 2, 'no descriptor is left open');
 

@@ -225,6 +225,7 @@ chown((getpwnam $user)[2, 3], "$dir/backup.db") if $root;
 is($t->delete('/api/v1/devices/' . guid(1), key => $key)->{status}, 204,
     'delete');
 $t->stop;
+unlink "$db-wal", "$db-shm";
 rename "$dir/backup.db", $db;
 $t->start(conf());
 is(one(1)->{status}, 200, 'restored');

@@ -290,9 +290,11 @@ ngx_amt_body_take(ngx_http_request_t *r, ngx_amt_body_t *body)
                 goto taken;
             }
 
-            ngx_memcpy(p, body->start, used);
-            ngx_explicit_memzero(body->start, used);
-            ngx_pfree(body->pool, body->start);
+            if (body->start) {
+                ngx_memcpy(p, body->start, used);
+                ngx_explicit_memzero(body->start, used);
+                ngx_pfree(body->pool, body->start);
+            }
 
             body->start = p;
             body->last = p + used;
@@ -303,9 +305,12 @@ ngx_amt_body_take(ngx_http_request_t *r, ngx_amt_body_t *body)
 
     taken:
 
-        /* passwords may be in it */
+        /* passwords may be in it; a special buffer has no memory */
 
-        ngx_explicit_memzero(b->pos, size);
+        if (size) {
+            ngx_explicit_memzero(b->pos, size);
+        }
+
         b->pos = b->last;
     }
 
