@@ -352,6 +352,7 @@ sub kill_worker {
     $self->allow(qr/exited on signal 9/);
     ($pid) = $self->workers unless $pid;
     kill 'KILL', $pid;
+    delete $self->{ua};    # its connection may have been with that worker
 
     return $self->wait_for(sub {
         my @w = $self->workers;
