@@ -109,6 +109,8 @@ for my $path ("$api/devices//", "$api//devices", "$api/x/../devices",
 }
 is($t->get("$api/amt/power/state/%ff%fe", as('reader'))->{status}, 400,
     'path is no UTF-8');
+is($t->get("$api/amt/power/state/%c9%c9", as('reader'))->{status}, 400,
+    'path of two lead bytes is no UTF-8');
 is_answer($t->get("$api/amt/power/state/%ff", as('reader')), 400,
     page('Bad Request'), 'its page');
 is($t->get("$api/amt/power/state/%zz", as('reader'))->{status}, 400,
@@ -158,6 +160,10 @@ is_answer(body("{\"guid\":\"\xff\"}"), 400, bad('body is not valid UTF-8'),
     'bad UTF-8');
 is_answer(body("{\"guid\":\"\xed\xa0\x80\"}"), 400,
     bad('body is not valid UTF-8'), 'surrogate in UTF-8');
+is_answer(body("{\"guid\":\"\xc9\xc9\"}"), 400,
+    bad('body is not valid UTF-8'), 'two lead bytes in UTF-8');
+is_answer(body("{\"guid\":\"\xf9\x90\x80\x80\"}"), 400,
+    bad('body is not valid UTF-8'), 'lead byte out of range in UTF-8');
 is_answer(body('{"guid":"\u0000"}'), 400,
     bad('null character in a JSON string'), 'null character');
 is_answer(body('{"guid":1e999}'), 400, bad('number out of range'), '1e999');

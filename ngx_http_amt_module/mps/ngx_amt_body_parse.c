@@ -259,6 +259,10 @@ ngx_amt_body_utf8(u_char *p, size_t len)
     u_char    *last, *start;
     uint32_t   n;
 
+    if (len == 0) {
+        return 1;
+    }
+
     last = p + len;
 
     while (p < last) {
@@ -280,6 +284,18 @@ ngx_amt_body_utf8(u_char *p, size_t len)
                              : n < 0x10000 ? 3 : 4))
         {
             return 0;
+        }
+
+        /* nginx's decoder takes 0xf8.. and any byte from 0x80 on behind it */
+
+        if (*start > 0xf4) {
+            return 0;
+        }
+
+        while (++start < p) {
+            if ((*start & 0xc0) != 0x80) {
+                return 0;
+            }
         }
     }
 

@@ -37,6 +37,10 @@ ngx_amt_check_numeric(ngx_str_t *s)
     u_char      *p, *last;
     ngx_uint_t   digits, point;
 
+    if (s->len == 0) {
+        return 0;
+    }
+
     p = s->data;
     last = p + s->len;
 

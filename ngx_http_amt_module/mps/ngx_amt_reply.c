@@ -159,7 +159,10 @@ ngx_amt_reply_no_device(ngx_amt_api_t *api)
     }
 
     p = ngx_cpymem(s.data, "guid : ", sizeof("guid : ") - 1);
-    ngx_memcpy(p, api->guid.data, api->guid.len);
+
+    if (api->guid.len) {
+        ngx_memcpy(p, api->guid.data, api->guid.len);
+    }
 
     ngx_amt_out_init(&o, api->pool, 192);
     ngx_amt_out_open(&o, '{');
