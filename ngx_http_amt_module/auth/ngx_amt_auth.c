@@ -169,9 +169,11 @@ static ngx_int_t
 ngx_amt_auth_key(ngx_http_request_t *r, ngx_str_t *key,
     ngx_amt_identity_t *id)
 {
-    ngx_amt_limit_key_t             addr;
+    time_t                          wait;
+    ngx_amt_limit_key_t             client;
     ngx_amt_principal_t            *p;
     ngx_amt_principals_t           *keys;
+    ngx_amt_limit_guess_t           guess;
     ngx_http_amt_auth_main_conf_t  *amcf;
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_amt_auth_module);
@@ -193,13 +195,17 @@ ngx_amt_auth_key(ngx_http_request_t *r, ngx_str_t *key,
      * be guessed, and behind a proxy all clients may have one address.
      */
 
-    ngx_amt_limit_key(r->connection->sockaddr, NGX_AMT_LIMIT_KEYS, &addr);
+    if (ngx_amt_limit_key(r, &amcf->limit, NGX_AMT_LIMIT_KEYS, &client)
+        != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
 
-    if (ngx_amt_limit_banned(&amcf->limit, &addr)) {
+    if (ngx_amt_limit_guess(&amcf->limit, &client, &guess, &wait) != NGX_OK) {
         return NGX_BUSY;
     }
 
-    ngx_amt_limit_failed(&amcf->limit, &addr);
+    ngx_amt_limit_done(&amcf->limit, &guess, 1);
 
     ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
                   "client sent an unknown API key");

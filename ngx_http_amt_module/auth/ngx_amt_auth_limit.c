@@ -3,7 +3,8 @@
  * A fixed table of failures in shared memory: 4-way sets chosen by a keyed
  * hash, oldest replaced, banned ones last.  Guarded by the zone's own mutex,
  * which nginx releases when a worker dies holding it; records are plain
- * numbers, so a writer may die between any two of them.
+ * numbers, so a writer may die between any two of them.  Guesses that a dead
+ * worker had reserved are forgotten with their period.
  */
 
 
@@ -17,9 +18,10 @@
 
 typedef struct {
     ngx_amt_limit_key_t   key;
-    uint64_t              start;         /* of the window, ms; 0: unused */
+    uint64_t              start;         /* of the period, ms; 0: unused */
     uint64_t              banned;        /* until, ms */
-    uint32_t              failures;
+    uint32_t              failures;      /* in this period */
+    uint32_t              guesses;       /* of this period, being checked */
 } ngx_amt_limit_slot_t;
 
 typedef struct {
@@ -30,6 +32,10 @@ typedef struct {
 
 
 static ngx_int_t ngx_amt_limit_init(ngx_shm_zone_t *zone, void *data);
+static void ngx_amt_limit_address(struct sockaddr *sockaddr,
+    ngx_amt_limit_key_t *key);
+static ngx_amt_limit_slot_t *ngx_amt_limit_slot(ngx_amt_limit_t *limit,
+    ngx_amt_limit_key_t *key, uint64_t now);
 static ngx_amt_limit_slot_t *ngx_amt_limit_set(ngx_amt_limit_table_t *table,
     ngx_amt_limit_key_t *key);
 static uint64_t ngx_amt_limit_now(void);
@@ -92,18 +98,63 @@ ngx_amt_limit_init(ngx_shm_zone_t *zone, void *data)
 }
 
 
-void
-ngx_amt_limit_key(struct sockaddr *sockaddr, uint32_t kind,
-    ngx_amt_limit_key_t *key)
+ngx_int_t
+ngx_amt_limit_key(ngx_http_request_t *r, ngx_amt_limit_t *limit,
+    uint32_t kind, ngx_amt_limit_key_t *key)
+{
+    u_char                  digest[NGX_AMT_DIGEST_LEN];
+    ngx_str_t               seed, value;
+    ngx_slab_pool_t        *shpool;
+    ngx_amt_limit_table_t  *table;
+
+    ngx_memzero(key, sizeof(ngx_amt_limit_key_t));
+
+    key->kind = kind;
+
+    if (limit->max == 0) {
+        return NGX_OK;
+    }
+
+    if (limit->key) {
+
+        if (ngx_http_complex_value(r, limit->key, &value) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        /* who can leave it out must not get around the limit */
+
+        if (value.len) {
+
+            shpool = (ngx_slab_pool_t *) limit->zone->shm.addr;
+            table = shpool->data;
+
+            seed.data = table->seed;
+            seed.len = sizeof(table->seed);
+
+            if (ngx_amt_hmac(&seed, &value, digest) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
+            ngx_memcpy(key->addr, digest, sizeof(key->addr));
+            key->kind |= NGX_AMT_LIMIT_VALUE;
+
+            return NGX_OK;
+        }
+    }
+
+    ngx_amt_limit_address(r->connection->sockaddr, key);
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_amt_limit_address(struct sockaddr *sockaddr, ngx_amt_limit_key_t *key)
 {
     struct sockaddr_in   *sin;
 #if (NGX_HAVE_INET6)
     struct sockaddr_in6  *sin6;
 #endif
-
-    ngx_memzero(key, sizeof(ngx_amt_limit_key_t));
-
-    key->kind = kind;
 
     switch (sockaddr->sa_family) {
 
@@ -128,16 +179,18 @@ ngx_amt_limit_key(struct sockaddr *sockaddr, uint32_t kind,
 }
 
 
-time_t
-ngx_amt_limit_banned(ngx_amt_limit_t *limit, ngx_amt_limit_key_t *key)
+ngx_int_t
+ngx_amt_limit_guess(ngx_amt_limit_t *limit, ngx_amt_limit_key_t *key,
+    ngx_amt_limit_guess_t *guess, time_t *wait)
 {
-    uint64_t                now, until;
-    ngx_uint_t              i;
-    ngx_slab_pool_t        *shpool;
-    ngx_amt_limit_slot_t   *slot;
+    uint64_t               now, until;
+    ngx_slab_pool_t       *shpool;
+    ngx_amt_limit_slot_t  *slot;
+
+    ngx_memzero(guess, sizeof(ngx_amt_limit_guess_t));
 
     if (limit->max == 0) {
-        return 0;
+        return NGX_OK;
     }
 
     until = 0;
@@ -146,31 +199,42 @@ ngx_amt_limit_banned(ngx_amt_limit_t *limit, ngx_amt_limit_key_t *key)
 
     ngx_shmtx_lock(&shpool->mutex);
 
-    slot = ngx_amt_limit_set(shpool->data, key);
+    slot = ngx_amt_limit_slot(limit, key, now);
 
-    for (i = 0; i < NGX_AMT_LIMIT_WAYS; i++) {
-        if (slot[i].start
-            && ngx_memcmp(&slot[i].key, key, sizeof(ngx_amt_limit_key_t))
-               == 0)
-        {
-            until = slot[i].banned;
-            break;
-        }
+    if (slot->banned > now) {
+        until = slot->banned;
+
+    } else if (slot->failures + slot->guesses >= limit->max) {
+
+        /* those being checked may still turn out right */
+        until = now + 1000;
+
+    } else {
+        slot->guesses++;
+
+        guess->key = *key;
+        guess->start = slot->start;
     }
 
     ngx_shmtx_unlock(&shpool->mutex);
 
-    return until > now ? (time_t) ((until - now + 999) / 1000) : 0;
+    if (until == 0) {
+        return NGX_OK;
+    }
+
+    *wait = (time_t) ((until - now + 999) / 1000);
+
+    return NGX_BUSY;
 }
 
 
 void
-ngx_amt_limit_failed(ngx_amt_limit_t *limit, ngx_amt_limit_key_t *key)
+ngx_amt_limit_done(ngx_amt_limit_t *limit, ngx_amt_limit_guess_t *guess,
+    ngx_uint_t failed)
 {
-    uint64_t                now;
-    ngx_uint_t              i;
-    ngx_slab_pool_t        *shpool;
-    ngx_amt_limit_slot_t   *slot, *found;
+    uint64_t               now;
+    ngx_slab_pool_t       *shpool;
+    ngx_amt_limit_slot_t  *slot;
 
     if (limit->max == 0) {
         return;
@@ -181,50 +245,73 @@ ngx_amt_limit_failed(ngx_amt_limit_t *limit, ngx_amt_limit_key_t *key)
 
     ngx_shmtx_lock(&shpool->mutex);
 
+    slot = ngx_amt_limit_slot(limit, &guess->key, now);
+
+    /* a check may outlast its period, and its record: then it is counted now */
+
+    if (slot->start == guess->start && slot->guesses) {
+        slot->guesses--;
+    }
+
+    if (failed && slot->banned <= now && ++slot->failures >= limit->max) {
+        slot->banned = now + limit->ban;
+        slot->start = now;
+        slot->failures = 0;
+        slot->guesses = 0;
+    }
+
+    ngx_shmtx_unlock(&shpool->mutex);
+}
+
+
+/* With the lock held: the record of a key, in the period that is now. */
+
+static ngx_amt_limit_slot_t *
+ngx_amt_limit_slot(ngx_amt_limit_t *limit, ngx_amt_limit_key_t *key,
+    uint64_t now)
+{
+    ngx_uint_t             i;
+    ngx_slab_pool_t       *shpool;
+    ngx_amt_limit_slot_t  *slot, *found;
+
+    shpool = (ngx_slab_pool_t *) limit->zone->shm.addr;
+
     slot = ngx_amt_limit_set(shpool->data, key);
-    found = NULL;
+    found = slot;
 
     for (i = 0; i < NGX_AMT_LIMIT_WAYS; i++) {
+
         if (slot[i].start
             && ngx_memcmp(&slot[i].key, key, sizeof(ngx_amt_limit_key_t))
                == 0)
         {
             found = &slot[i];
-            break;
+            goto known;
+        }
+
+        if (ngx_max(slot[i].banned, slot[i].start)
+            < ngx_max(found->banned, found->start))
+        {
+            found = &slot[i];
         }
     }
 
-    if (found == NULL) {
+    found->start = 0;
+    found->key = *key;
+    found->failures = 0;
+    found->guesses = 0;
+    found->banned = 0;
+    found->start = now;
 
-        found = slot;
-
-        for (i = 1; i < NGX_AMT_LIMIT_WAYS; i++) {
-            if (ngx_max(slot[i].banned, slot[i].start)
-                < ngx_max(found->banned, found->start))
-            {
-                found = &slot[i];
-            }
-        }
-
-        found->start = 0;
-        found->key = *key;
-        found->failures = 0;
-        found->banned = 0;
-        found->start = now;
-    }
+known:
 
     if (found->banned <= now && now - found->start >= limit->per) {
         found->start = now;
         found->failures = 0;
+        found->guesses = 0;
     }
 
-    if (++found->failures >= limit->max) {
-        found->banned = now + limit->ban;
-        found->start = now;
-        found->failures = 0;
-    }
-
-    ngx_shmtx_unlock(&shpool->mutex);
+    return found;
 }
 
 

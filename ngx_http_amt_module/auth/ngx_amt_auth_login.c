@@ -21,16 +21,16 @@ typedef struct {
 
 
 typedef struct {
-    ngx_amt_frame_t       frame;
-    ngx_http_request_t   *request;
-    ngx_amt_identity_t   *id;
-    ngx_amt_limit_t      *limit;
-    ngx_amt_limit_key_t   addr;
-    ngx_uint_t            counts;        /* an end now is a failure */
-    ngx_uint_t            pending;       /* the task is counted */
-    ngx_str_t             name;
-    u_char                name_buf[NGX_AMT_NAME_MAX];
-    ngx_amt_login_task_t  task;
+    ngx_amt_frame_t        frame;
+    ngx_http_request_t    *request;
+    ngx_amt_identity_t    *id;
+    ngx_amt_limit_t       *limit;
+    ngx_amt_limit_guess_t  guess;
+    ngx_uint_t             counts;       /* an end now is a failure */
+    ngx_uint_t             pending;      /* the task is counted */
+    ngx_str_t              name;
+    u_char                 name_buf[NGX_AMT_NAME_MAX];
+    ngx_amt_login_task_t   task;
 } ngx_amt_login_t;
 
 
@@ -53,9 +53,10 @@ ngx_int_t
 ngx_amt_auth_login(ngx_amt_flow_t *f, ngx_http_request_t *r, ngx_str_t *user,
     ngx_str_t *password, ngx_amt_identity_t *id)
 {
-    time_t                          banned;
+    time_t                          wait;
     ngx_amt_login_t                *v;
-    ngx_amt_limit_key_t             addr;
+    ngx_amt_limit_key_t             key;
+    ngx_amt_limit_guess_t           guess;
     ngx_http_amt_auth_main_conf_t  *amcf;
 
     ngx_memzero(id, sizeof(ngx_amt_identity_t));
@@ -65,22 +66,6 @@ ngx_amt_auth_login(ngx_amt_flow_t *f, ngx_http_request_t *r, ngx_str_t *user,
     if (amcf->users == NULL) {
         return ngx_amt_flow_error(f, NGX_AMT_ERR_NOT_ALLOWED,
                                   "no amt_users");
-    }
-
-    ngx_amt_limit_key(r->connection->sockaddr, NGX_AMT_LIMIT_LOGINS, &addr);
-
-    banned = ngx_amt_limit_banned(&amcf->limit, &addr);
-
-    if (banned) {
-        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
-                      "login refused: too many failures of this address");
-
-        if (ngx_amt_login_later(r, banned) != NGX_OK) {
-            return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
-        }
-
-        return ngx_amt_flow_error(f, NGX_AMT_ERR_BUSY,
-                                  "too many failed logins");
     }
 
     if (ngx_amt_login_pending >= NGX_AMT_LOGIN_PENDING) {
@@ -96,14 +81,35 @@ ngx_amt_auth_login(ngx_amt_flow_t *f, ngx_http_request_t *r, ngx_str_t *user,
                                   "too many logins at once");
     }
 
+    if (ngx_amt_limit_key(r, &amcf->limit, NGX_AMT_LIMIT_LOGINS, &key)
+        != NGX_OK)
+    {
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
+    }
+
+    if (ngx_amt_limit_guess(&amcf->limit, &key, &guess, &wait) != NGX_OK) {
+        ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
+                      "login refused: too many failures of this address");
+
+        if (ngx_amt_login_later(r, wait) != NGX_OK) {
+            return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
+        }
+
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_BUSY,
+                                  "too many failed logins");
+    }
+
     v = ngx_amt_frame_alloc(f, "login", sizeof(ngx_amt_login_t),
                             ngx_amt_login_body, ngx_amt_login_drop);
 
-    if (v) {
+    if (v == NULL) {
+        ngx_amt_limit_done(&amcf->limit, &guess, 0);
+
+    } else {
         v->request = r;
         v->id = id;
         v->limit = &amcf->limit;
-        v->addr = addr;
+        v->guess = guess;
 
         if (!ngx_amt_login_prepare(v, ngx_amt_source_table(amcf->users), user,
                                    password))
@@ -202,9 +208,7 @@ ngx_amt_login_drop(void *data)
 {
     ngx_amt_login_t *v = data;
 
-    if (v->counts) {
-        ngx_amt_limit_failed(v->limit, &v->addr);
-    }
+    ngx_amt_limit_done(v->limit, &v->guess, v->counts);
 
     /* the thread's answer has come, and nobody took it */
 

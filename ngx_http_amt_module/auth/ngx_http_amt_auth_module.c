@@ -363,15 +363,16 @@ ngx_http_amt_auth_audit(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 }
 
 
-/* amt_auth_failures off | N per T ban B */
+/* amt_auth_failures off | N per T ban B [key=VALUE] */
 
 static char *
 ngx_http_amt_auth_failures(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_amt_auth_main_conf_t *amcf = conf;
 
-    ngx_int_t   n;
-    ngx_str_t  *value;
+    ngx_int_t                          n;
+    ngx_str_t                         *value, key;
+    ngx_http_compile_complex_value_t   ccv;
 
     if (amcf->limit.max != NGX_CONF_UNSET_UINT) {
         return "is duplicate";
@@ -384,11 +385,14 @@ ngx_http_amt_auth_failures(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_OK;
     }
 
-    if (cf->args->nelts != 6
+    if ((cf->args->nelts != 6 && cf->args->nelts != 7)
         || ngx_strcmp(value[2].data, "per") != 0
-        || ngx_strcmp(value[4].data, "ban") != 0)
+        || ngx_strcmp(value[4].data, "ban") != 0
+        || (cf->args->nelts == 7
+            && (value[6].len <= 4
+                || ngx_strncmp(value[6].data, "key=", 4) != 0)))
     {
-        return "is \"off\" or \"number per time ban time\"";
+        return "is \"off\" or \"number per time ban time [key=value]\"";
     }
 
     n = ngx_atoi(value[1].data, value[1].len);
@@ -405,6 +409,28 @@ ngx_http_amt_auth_failures(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         || amcf->limit.ban == (ngx_msec_t) NGX_ERROR)
     {
         return "has an invalid time";
+    }
+
+    if (cf->args->nelts == 6) {
+        return NGX_CONF_OK;
+    }
+
+    amcf->limit.key = ngx_palloc(cf->pool, sizeof(ngx_http_complex_value_t));
+    if (amcf->limit.key == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    key.data = value[6].data + 4;
+    key.len = value[6].len - 4;
+
+    ngx_memzero(&ccv, sizeof(ngx_http_compile_complex_value_t));
+
+    ccv.cf = cf;
+    ccv.value = &key;
+    ccv.complex_value = amcf->limit.key;
+
+    if (ngx_http_compile_complex_value(&ccv) != NGX_OK) {
+        return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;

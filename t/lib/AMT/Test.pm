@@ -522,9 +522,6 @@ sub exchange {
 
     local $SIG{ALRM} = sub { die "timeout\n" };
     local $SIG{PIPE} = 'IGNORE';
-
-# so that END runs and stops what was started
-$SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { exit 1 };
     eval {
         Time::HiRes::alarm(($seconds || 5) * slow());
         $socket->syswrite($bytes) if length $bytes;
