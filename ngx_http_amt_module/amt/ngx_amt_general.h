@@ -9,16 +9,14 @@
 #define _NGX_AMT_GENERAL_H_INCLUDED_
 
 
-#include "device/ngx_amt_device.h"
-#include <jansson.h>
+#include "amt/ngx_amt_capability.h"
 
 
 /*
- * Operation: {"Header":H,"Body":B}, on a SOAP fault {"Header":H} alone
- * (mps.md section 2.1).  Ownership and errors as in ngx_amt_power.h.
+ * {"Header":H,"Body":B}, on a SOAP fault {"Header":H} alone (mps.md section
+ * 2.1).
  */
-ngx_int_t ngx_amt_general(ngx_amt_flow_t *f, ngx_cira_info_t *info,
-    json_t **body);
+extern const ngx_amt_op_t  ngx_amt_general;
 
 
 #endif /* _NGX_AMT_GENERAL_H_INCLUDED_ */

@@ -311,22 +311,36 @@ ngx_amt_json_answer(ngx_amt_wsman_response_t *res, json_t *body)
 {
     json_t  *json;
 
-    json = json_object();
+    json = ngx_amt_json_header(res);
 
     if (json == NULL) {
         json_decref(body);
         return NULL;
     }
 
-    if (ngx_amt_json_set(json, "Header", ngx_amt_json_object(res->header))
-        != NGX_OK)
-    {
-        json_decref(body);
+    if (ngx_amt_json_set(json, "Body", body) != NGX_OK) {
         json_decref(json);
         return NULL;
     }
 
-    if (ngx_amt_json_set(json, "Body", body) != NGX_OK) {
+    return json;
+}
+
+
+json_t *
+ngx_amt_json_header(ngx_amt_wsman_response_t *res)
+{
+    json_t  *json;
+
+    json = json_object();
+
+    if (json == NULL) {
+        return NULL;
+    }
+
+    if (ngx_amt_json_set(json, "Header", ngx_amt_json_object(res->header))
+        != NGX_OK)
+    {
         json_decref(json);
         return NULL;
     }

@@ -33,6 +33,9 @@ json_t *ngx_amt_json_items(ngx_array_t *items);
 /* {"Header":H,"Body":B}; takes the reference of body, also on failure. */
 json_t *ngx_amt_json_answer(ngx_amt_wsman_response_t *res, json_t *body);
 
+/* {"Header":H}: what an answer with a fault has always been. */
+json_t *ngx_amt_json_header(ngx_amt_wsman_response_t *res);
+
 /*
  * json_object_set_new() for which value may be NULL (no memory).  NGX_OK or
  * NGX_ERROR; the reference is taken in any case.

@@ -22,15 +22,10 @@
 
 
 typedef struct {
-    ngx_amt_frame_t             frame;
-    ngx_cira_info_t             info;
-    ngx_amt_device_t           *dev;
-    ngx_amt_wsman_response_t    res;
-    ngx_array_t                *items;
+    ngx_amt_cap_t               cap;
     ngx_amt_version_t           version;
     ngx_uint_t                  action;
     ngx_uint_t                  os;
-    json_t                    **result;
 } ngx_amt_power_t;
 
 
@@ -42,10 +37,6 @@ typedef struct {
 } ngx_amt_power_os_t;
 
 
-static ngx_int_t ngx_amt_power_call(ngx_amt_flow_t *f, const char *name,
-    ngx_amt_body_pt body, ngx_cira_info_t *info, ngx_uint_t action,
-    json_t **result);
-static void ngx_amt_power_drop(void *data);
 static ngx_int_t ngx_amt_power_state_body(ngx_amt_flow_t *f, void *data);
 static ngx_int_t ngx_amt_power_capabilities_body(ngx_amt_flow_t *f,
     void *data);
@@ -54,7 +45,6 @@ static ngx_int_t ngx_amt_power_os_body(ngx_amt_flow_t *f, void *data);
 static ngx_int_t ngx_amt_power_os_read(ngx_amt_flow_t *f,
     ngx_amt_device_t *dev, ngx_uint_t *state);
 static ngx_int_t ngx_amt_power_os_read_body(ngx_amt_flow_t *f, void *data);
-static ngx_uint_t ngx_amt_power_optional(ngx_amt_flow_t *f);
 static ngx_int_t ngx_amt_power_put(ngx_amt_flow_t *f, ngx_amt_power_t *v);
 static ngx_int_t ngx_amt_power_os_request(ngx_amt_flow_t *f,
     ngx_amt_power_t *v, ngx_uint_t state);
@@ -63,107 +53,56 @@ static ngx_int_t ngx_amt_power_request(ngx_amt_flow_t *f,
 static ngx_int_t ngx_amt_power_invoke(ngx_amt_flow_t *f, ngx_amt_power_t *v,
     const char *class, const char *method, const char *element,
     ngx_uint_t state);
-static ngx_int_t ngx_amt_power_return_value(ngx_amt_wsman_response_t *res);
 static json_t *ngx_amt_power_result(ngx_int_t value, const char *text);
-static ngx_int_t ngx_amt_power_done(ngx_amt_flow_t *f, ngx_amt_power_t *v,
-    json_t *json);
 static ngx_int_t ngx_amt_power_done_value(ngx_amt_flow_t *f,
     ngx_amt_power_t *v, ngx_int_t value, const char *text);
 
 
-ngx_int_t
-ngx_amt_power_state(ngx_amt_flow_t *f, ngx_cira_info_t *info, json_t **body)
-{
-    return ngx_amt_power_call(f, "power_state", ngx_amt_power_state_body,
-                              info, 0, body);
-}
+const ngx_amt_op_t  ngx_amt_power_state = {
+    "power_state", sizeof(ngx_amt_power_t), ngx_amt_power_state_body, NULL, 0
+};
 
+const ngx_amt_op_t  ngx_amt_power_capabilities = {
+    "power_capabilities", sizeof(ngx_amt_power_t),
+    ngx_amt_power_capabilities_body, NULL, 0
+};
 
-ngx_int_t
-ngx_amt_power_capabilities(ngx_amt_flow_t *f, ngx_cira_info_t *info,
-    json_t **body)
-{
-    return ngx_amt_power_call(f, "power_capabilities",
-                              ngx_amt_power_capabilities_body, info, 0,
-                              body);
-}
-
-
-ngx_int_t
-ngx_amt_power_action(ngx_amt_flow_t *f, ngx_cira_info_t *info,
-    ngx_uint_t action, json_t **body)
-{
-    return ngx_amt_power_call(f, "power_action", ngx_amt_power_action_body,
-                              info, action, body);
-}
-
-
-static ngx_int_t
-ngx_amt_power_call(ngx_amt_flow_t *f, const char *name, ngx_amt_body_pt body,
-    ngx_cira_info_t *info, ngx_uint_t action, json_t **result)
-{
-    ngx_amt_power_t  *v;
-
-    v = ngx_amt_frame_alloc(f, name, sizeof(ngx_amt_power_t), body,
-                            ngx_amt_power_drop);
-    if (v == NULL) {
-        return NGX_ERROR;
-    }
-
-    v->info = *info;
-    v->action = action;
-    v->result = result;
-
-    return ngx_amt_call(f, v);
-}
-
-
-static void
-ngx_amt_power_drop(void *data)
-{
-    ngx_amt_power_t *v = data;
-
-    ngx_amt_device_close(v->dev);
-}
+const ngx_amt_op_t  ngx_amt_power_action = {
+    "power_action", sizeof(ngx_amt_power_t), ngx_amt_power_action_body, NULL,
+    1
+};
 
 
 static ngx_int_t
 ngx_amt_power_state_body(ngx_amt_flow_t *f, void *data)
 {
     ngx_amt_power_t *v = data;
+    ngx_amt_cap_t   *c = data;
 
     ngx_uint_t  state;
 
-    ngx_amt_begin(f, v);
+    ngx_amt_begin(f, c);
 
-    ngx_amt_await(f, v, ngx_amt_device_open(f, &v->info, 0, &v->dev));
-    ngx_amt_await(f, v, ngx_amt_power_os_read(f, v->dev, &v->os));
+    ngx_amt_await(f, c, ngx_amt_power_os_read(f, c->dev, &v->os));
 
-    ngx_amt_await(f, v, ngx_amt_device_enum(f, v->dev,
-                                            "CIM_ServiceAvailableToElement",
-                                            &v->items, &v->res));
+    ngx_amt_await(f, c, ngx_amt_cap_enum(f, c,
+                                         "CIM_ServiceAvailableToElement"));
 
-    if (v->res.fault) {
-        return ngx_amt_device_fault(f, "CIM_ServiceAvailableToElement",
-                                    &v->res);
-    }
-
-    state = ngx_amt_power_state_find(v->items);
+    state = ngx_amt_power_state_find(c->items);
 
     if (state == 0) {
         return ngx_amt_flow_error(f, NGX_AMT_ERR_FAULT,
                                   "device does not tell its power state");
     }
 
-    return ngx_amt_power_done(f, v,
-                              json_pack("{s:I,s:I}",
-                                        "powerstate", (json_int_t) state,
-                                        "OSPowerSavingState",
-                                        (json_int_t) v->os));
+    return ngx_amt_cap_done(f, c, json_pack("{s:I,s:I}",
+                                            "powerstate", (json_int_t) state,
+                                            "OSPowerSavingState",
+                                            (json_int_t) v->os));
 
 fail:
 
-    return v->frame.rc;
+    return c->frame.rc;
 }
 
 
@@ -171,28 +110,21 @@ static ngx_int_t
 ngx_amt_power_capabilities_body(ngx_amt_flow_t *f, void *data)
 {
     ngx_amt_power_t *v = data;
+    ngx_amt_cap_t   *c = data;
 
-    ngx_amt_begin(f, v);
+    ngx_amt_begin(f, c);
 
-    ngx_amt_await(f, v, ngx_amt_device_open(f, &v->info, 0, &v->dev));
-    ngx_amt_await(f, v, ngx_amt_version_read(f, v->dev, &v->version));
-    ngx_amt_await(f, v, ngx_amt_device_get(f, v->dev, "AMT_BootCapabilities",
-                                           &v->res));
+    ngx_amt_await(f, c, ngx_amt_version_read(f, c->dev, &v->version));
+    ngx_amt_await(f, c, ngx_amt_cap_get(f, c, "AMT_BootCapabilities"));
 
-    v->frame.rc = ngx_amt_device_expect(f, "AMT_BootCapabilities", &v->res);
-
-    if (v->frame.rc != NGX_OK) {
-        goto fail;
-    }
-
-    return ngx_amt_power_done(f, v,
-                              ngx_amt_power_capabilities_json(
-                                  ngx_amt_version_major(v->version.items),
-                                  v->res.content));
+    return ngx_amt_cap_done(f, c,
+                            ngx_amt_power_capabilities_json(
+                                ngx_amt_version_major(v->version.items),
+                                c->res.content));
 
 fail:
 
-    return v->frame.rc;
+    return c->frame.rc;
 }
 
 
@@ -202,38 +134,34 @@ static ngx_int_t
 ngx_amt_power_action_body(ngx_amt_flow_t *f, void *data)
 {
     ngx_amt_power_t *v = data;
+    ngx_amt_cap_t   *c = data;
 
     json_t     *json;
     ngx_int_t   value;
 
-    ngx_amt_begin(f, v);
+    ngx_amt_begin(f, c);
 
-    ngx_amt_await(f, v, ngx_amt_device_open(f, &v->info, 1, &v->dev));
+
+    v->action = (ngx_uint_t) json_integer_value(
+                                  json_object_get(c->input, "action"));
 
     /* 1 */
 
-    ngx_amt_await(f, v, ngx_amt_device_get(f, v->dev, "AMT_BootSettingData",
-                                           &v->res));
-
-    v->frame.rc = ngx_amt_device_expect(f, "AMT_BootSettingData", &v->res);
-
-    if (v->frame.rc != NGX_OK) {
-        goto fail;
-    }
+    ngx_amt_await(f, c, ngx_amt_cap_get(f, c, "AMT_BootSettingData"));
 
     /* 2: from here on the device is being changed; a fault is ignored */
 
     ngx_amt_flow_shield(f);
 
-    ngx_amt_await(f, v, ngx_amt_power_put(f, v));
+    ngx_amt_await(f, c, ngx_amt_power_put(f, v));
 
     /* 3 */
 
     if (v->action == NGX_AMT_POWER_OS_FULL
         || v->action == NGX_AMT_POWER_OS_SAVING)
     {
-        v->frame.body = ngx_amt_power_os_body;
-        v->frame.resume = NULL;
+        c->frame.body = ngx_amt_power_os_body;
+        c->frame.resume = NULL;
 
         return ngx_amt_power_os_body(f, v);
     }
@@ -242,14 +170,14 @@ ngx_amt_power_action_body(ngx_amt_flow_t *f, void *data)
 
     if (v->action == NGX_AMT_POWER_ON) {
 
-        ngx_amt_await(f, v, ngx_amt_power_os_read(f, v->dev, &v->os));
+        ngx_amt_await(f, c, ngx_amt_power_os_read(f, c->dev, &v->os));
 
         if (v->os == NGX_AMT_POWER_SAVING) {
 
-            ngx_amt_await_rc(f, v, ngx_amt_power_os_request(f, v,
-                                                    NGX_AMT_POWER_FULL));
+            ngx_amt_await_rc(f, c, ngx_amt_power_os_request(f, v,
+                                                      NGX_AMT_POWER_FULL));
 
-            if (v->frame.rc != NGX_OK && !ngx_amt_power_optional(f)) {
+            if (c->frame.rc != NGX_OK && !ngx_amt_cap_optional(f)) {
                 goto fail;
             }
         }
@@ -260,31 +188,31 @@ ngx_amt_power_action_body(ngx_amt_flow_t *f, void *data)
     if (v->action > NGX_AMT_POWER_LAST) {
         json = ngx_amt_power_result(36, ngx_amt_wsman_status(36));
 
-        return ngx_amt_power_done(f, v,
-                                  json_pack("{s:{s:o}}", "Body",
-                                            "RequestPowerStateChange_OUTPUT",
-                                            json));
+        return ngx_amt_cap_done(f, c,
+                                json_pack("{s:{s:o}}", "Body",
+                                          "RequestPowerStateChange_OUTPUT",
+                                          json));
     }
 
     /* 6 */
 
-    ngx_amt_await(f, v, ngx_amt_power_request(f, v));
+    ngx_amt_await(f, c, ngx_amt_power_request(f, v));
 
-    v->frame.rc = ngx_amt_device_expect(f, "RequestPowerStateChange_OUTPUT",
-                                        &v->res);
+    c->frame.rc = ngx_amt_device_expect(f, "RequestPowerStateChange_OUTPUT",
+                                        &c->res);
 
-    if (v->frame.rc != NGX_OK) {
+    if (c->frame.rc != NGX_OK) {
         goto fail;
     }
 
-    value = ngx_amt_power_return_value(&v->res);
+    value = ngx_amt_cap_return_value(&c->res);
     json = ngx_amt_power_result(value, ngx_amt_wsman_status(value));
 
-    return ngx_amt_power_done(f, v, ngx_amt_json_answer(&v->res, json));
+    return ngx_amt_cap_done(f, c, ngx_amt_json_answer(&c->res, json));
 
 fail:
 
-    return v->frame.rc;
+    return c->frame.rc;
 }
 
 
@@ -294,13 +222,14 @@ static ngx_int_t
 ngx_amt_power_os_body(ngx_amt_flow_t *f, void *data)
 {
     ngx_amt_power_t *v = data;
+    ngx_amt_cap_t   *c = data;
 
     ngx_int_t   value;
     ngx_uint_t  target;
 
-    ngx_amt_begin(f, v);
+    ngx_amt_begin(f, c);
 
-    ngx_amt_await(f, v, ngx_amt_power_os_read(f, v->dev, &v->os));
+    ngx_amt_await(f, c, ngx_amt_power_os_read(f, c->dev, &v->os));
 
     if (v->os == NGX_AMT_POWER_UNKNOWN) {
         return ngx_amt_power_done_value(f, v, 1, "OS_POWER_STATE_UNKNOWN");
@@ -319,19 +248,19 @@ ngx_amt_power_os_body(ngx_amt_flow_t *f, void *data)
                                         ngx_amt_wsman_os_power_status(0));
     }
 
-    ngx_amt_await_rc(f, v, ngx_amt_power_os_request(f, v, target));
+    ngx_amt_await_rc(f, c, ngx_amt_power_os_request(f, v, target));
 
-    if (v->frame.rc != NGX_OK && !ngx_amt_power_optional(f)) {
+    if (c->frame.rc != NGX_OK && !ngx_amt_cap_optional(f)) {
         goto fail;
     }
 
     value = -1;
 
-    if (v->frame.rc == NGX_OK
-        && ngx_amt_xml_is(v->res.content,
+    if (c->frame.rc == NGX_OK
+        && ngx_amt_xml_is(c->res.content,
                           "RequestOSPowerSavingStateChange_OUTPUT"))
     {
-        value = ngx_amt_power_return_value(&v->res);
+        value = ngx_amt_cap_return_value(&c->res);
     }
 
     return ngx_amt_power_done_value(f, v, value,
@@ -339,7 +268,7 @@ ngx_amt_power_os_body(ngx_amt_flow_t *f, void *data)
 
 fail:
 
-    return v->frame.rc;
+    return c->frame.rc;
 }
 
 
@@ -383,7 +312,7 @@ ngx_amt_power_os_read_body(ngx_amt_flow_t *f, void *data)
                                               &v->res));
 
     if (v->frame.rc != NGX_OK) {
-        return ngx_amt_power_optional(f) ? NGX_OK : NGX_ERROR;
+        return ngx_amt_cap_optional(f) ? NGX_OK : NGX_ERROR;
     }
 
     if (ngx_amt_xml_is(v->res.content, "IPS_PowerManagementService")) {
@@ -399,26 +328,6 @@ ngx_amt_power_os_read_body(ngx_amt_flow_t *f, void *data)
 }
 
 
-/* A failed call that the contract ignores; clears the flow's error then. */
-
-static ngx_uint_t
-ngx_amt_power_optional(ngx_amt_flow_t *f)
-{
-    switch (f->err.code) {
-
-    case NGX_AMT_ERR_TIMEOUT:
-    case NGX_AMT_ERR_LOST:
-    case NGX_AMT_ERR_BAD_ANSWER:
-    case NGX_AMT_ERR_FAULT:
-        ngx_amt_flow_clear(f);
-        return 1;
-
-    default:
-        return 0;
-    }
-}
-
-
 static ngx_int_t
 ngx_amt_power_put(ngx_amt_flow_t *f, ngx_amt_power_t *v)
 {
@@ -429,14 +338,14 @@ ngx_amt_power_put(ngx_amt_flow_t *f, ngx_amt_power_t *v)
     req.op = NGX_AMT_WSMAN_PUT;
     req.class = "AMT_BootSettingData";
 
-    if (ngx_amt_power_boot_defaults(f->pool, v->res.content, &req.body)
+    if (ngx_amt_power_boot_defaults(f->pool, v->cap.res.content, &req.body)
         != NGX_OK)
     {
         return ngx_amt_flow_error(f, NGX_AMT_ERR_BAD_ANSWER,
                                   "boot settings too large");
     }
 
-    return ngx_amt_device_call(f, v->dev, &req, &v->res);
+    return ngx_amt_device_call(f, v->cap.dev, &req, &v->cap.res);
 }
 
 
@@ -476,22 +385,7 @@ ngx_amt_power_invoke(ngx_amt_flow_t *f, ngx_amt_power_t *v,
         return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
     }
 
-    return ngx_amt_device_call(f, v->dev, &req, &v->res);
-}
-
-
-/* Some firmware leaves a zero out. */
-
-static ngx_int_t
-ngx_amt_power_return_value(ngx_amt_wsman_response_t *res)
-{
-    if (ngx_amt_xml_child(res->content, "ReturnValue") == NULL
-        && res->http_status == 200)
-    {
-        return 0;
-    }
-
-    return res->return_value;
+    return ngx_amt_device_call(f, v->cap.dev, &req, &v->cap.res);
 }
 
 
@@ -504,25 +398,12 @@ ngx_amt_power_result(ngx_int_t value, const char *text)
 
 
 static ngx_int_t
-ngx_amt_power_done(ngx_amt_flow_t *f, ngx_amt_power_t *v, json_t *json)
-{
-    if (json == NULL) {
-        return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
-    }
-
-    *v->result = json;
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
 ngx_amt_power_done_value(ngx_amt_flow_t *f, ngx_amt_power_t *v,
     ngx_int_t value, const char *text)
 {
-    return ngx_amt_power_done(f, v,
-                              json_pack("{s:o}", "Body",
-                                        ngx_amt_power_result(value, text)));
+    return ngx_amt_cap_done(f, &v->cap,
+                            json_pack("{s:o}", "Body",
+                                      ngx_amt_power_result(value, text)));
 }
 
 

@@ -10,36 +10,22 @@
 #define _NGX_AMT_POWER_H_INCLUDED_
 
 
-#include "device/ngx_amt_device.h"
-#include <jansson.h>
+#include "amt/ngx_amt_capability.h"
 
-
-/*
- * All are flow operations that hold one conversation with the device.  On
- * NGX_OK *body is a new reference to the answer's JSON; it is written once,
- * at the end.  It belongs to the caller, who keeps it in a frame with a drop
- * that calls json_decref(), so that a cancelled flow does not leak it.
- *
- * Errors, besides those of ngx_amt_device_open() and _call(): ERR_FAULT, the
- * device answered with a SOAP fault or without what was asked for.
- */
 
 /* {"powerstate":n,"OSPowerSavingState":m} */
-ngx_int_t ngx_amt_power_state(ngx_amt_flow_t *f, ngx_cira_info_t *info,
-    json_t **body);
+extern const ngx_amt_op_t  ngx_amt_power_state;
 
 /* {"Power up":2,...} */
-ngx_int_t ngx_amt_power_capabilities(ngx_amt_flow_t *f,
-    ngx_cira_info_t *info, json_t **body);
+extern const ngx_amt_op_t  ngx_amt_power_capabilities;
 
 /*
- * Performs an action code, 0-17, 500 or 501; any other gives the contract's
- * INVALID_PARAMETER body after the boot settings were reset.  A return value
- * that is not zero is NGX_OK with ReturnValue and ReturnValueStr in *body.
- * From the first write on the flow is shielded.
+ * Input {"action":n}.  Performs an action code, 0-17, 500 or 501; any other
+ * gives the contract's INVALID_PARAMETER body after the boot settings were
+ * reset.  A return value that is not zero is in ReturnValue and
+ * ReturnValueStr.  From the first write on the flow is shielded.
  */
-ngx_int_t ngx_amt_power_action(ngx_amt_flow_t *f, ngx_cira_info_t *info,
-    ngx_uint_t action, json_t **body);
+extern const ngx_amt_op_t  ngx_amt_power_action;
 
 /*
  * Codecs of the above, without I/O.

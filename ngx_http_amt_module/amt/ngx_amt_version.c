@@ -9,12 +9,9 @@
 
 
 typedef struct {
-    ngx_amt_frame_t             frame;
-    ngx_cira_info_t             info;
-    ngx_amt_device_t           *dev;
+    ngx_amt_cap_t               cap;
     ngx_amt_version_t           version;
-    json_t                    **result;
-} ngx_amt_version_call_t;
+} ngx_amt_version_frame_t;
 
 
 typedef struct {
@@ -26,62 +23,29 @@ typedef struct {
 
 
 static ngx_int_t ngx_amt_version_body(ngx_amt_flow_t *f, void *data);
-static void ngx_amt_version_drop(void *data);
 static ngx_int_t ngx_amt_version_read_body(ngx_amt_flow_t *f, void *data);
 
 
-ngx_int_t
-ngx_amt_version(ngx_amt_flow_t *f, ngx_cira_info_t *info, json_t **body)
-{
-    ngx_amt_version_call_t  *v;
-
-    v = ngx_amt_frame_alloc(f, "version", sizeof(ngx_amt_version_call_t),
-                            ngx_amt_version_body, ngx_amt_version_drop);
-    if (v == NULL) {
-        return NGX_ERROR;
-    }
-
-    v->info = *info;
-    v->result = body;
-
-    return ngx_amt_call(f, v);
-}
+const ngx_amt_op_t  ngx_amt_version = {
+    "version", sizeof(ngx_amt_version_frame_t), ngx_amt_version_body, NULL, 0
+};
 
 
 static ngx_int_t
 ngx_amt_version_body(ngx_amt_flow_t *f, void *data)
 {
-    ngx_amt_version_call_t *v = data;
+    ngx_amt_version_frame_t *v = data;
 
-    json_t  *json;
+    ngx_amt_begin(f, &v->cap);
 
-    ngx_amt_begin(f, v);
+    ngx_amt_await(f, &v->cap, ngx_amt_version_read(f, v->cap.dev,
+                                                   &v->version));
 
-    ngx_amt_await(f, v, ngx_amt_device_open(f, &v->info, 0, &v->dev));
-    ngx_amt_await(f, v, ngx_amt_version_read(f, v->dev, &v->version));
-
-    json = ngx_amt_version_json(&v->version);
-
-    if (json == NULL) {
-        return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
-    }
-
-    *v->result = json;
-
-    ngx_amt_end(f, v);
+    return ngx_amt_cap_done(f, &v->cap, ngx_amt_version_json(&v->version));
 
 fail:
 
-    return v->frame.rc;
-}
-
-
-static void
-ngx_amt_version_drop(void *data)
-{
-    ngx_amt_version_call_t *v = data;
-
-    ngx_amt_device_close(v->dev);
+    return v->cap.frame.rc;
 }
 
 
@@ -112,13 +76,10 @@ ngx_amt_version_read_body(ngx_amt_flow_t *f, void *data)
 
     ngx_amt_begin(f, v);
 
-    ngx_amt_await(f, v, ngx_amt_device_enum(f, v->dev,
-                                            "CIM_SoftwareIdentity",
-                                            &v->version->items, &v->res));
-
-    if (v->res.fault) {
-        return ngx_amt_device_fault(f, "CIM_SoftwareIdentity", &v->res);
-    }
+    ngx_amt_await(f, v, ngx_amt_device_enum_strict(f, v->dev,
+                                                   "CIM_SoftwareIdentity",
+                                                   &v->version->items,
+                                                   &v->res));
 
     ngx_amt_await(f, v, ngx_amt_device_get(f, v->dev,
                                            "AMT_SetupAndConfigurationService",

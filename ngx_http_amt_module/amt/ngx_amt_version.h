@@ -10,17 +10,14 @@
 #define _NGX_AMT_VERSION_H_INCLUDED_
 
 
-#include "device/ngx_amt_device.h"
-#include <jansson.h>
+#include "amt/ngx_amt_capability.h"
 
 
 /*
- * Operation: {"CIM_SoftwareIdentity":{...},
- * "AMT_SetupAndConfigurationService":{...}}.  Ownership and errors as in
- * ngx_amt_power.h.
+ * {"CIM_SoftwareIdentity":{...},"AMT_SetupAndConfigurationService":{...}}
  */
-ngx_int_t ngx_amt_version(ngx_amt_flow_t *f, ngx_cira_info_t *info,
-    json_t **body);
+extern const ngx_amt_op_t  ngx_amt_version;
+
 
 /* What the version is made of, in the flow's pool. */
 
@@ -30,7 +27,7 @@ typedef struct {
 } ngx_amt_version_t;
 
 
-/* Operation: reads it in a conversation of the caller; ERR_FAULT as above. */
+/* Operation: reads it; ERR_FAULT when the device has no answer. */
 ngx_int_t ngx_amt_version_read(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     ngx_amt_version_t *version);
 

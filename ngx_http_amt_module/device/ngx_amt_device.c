@@ -94,6 +94,11 @@ typedef struct {
     ngx_uint_t                 dials;
     ngx_uint_t                 refused;  /* credentials, not stale */
 
+    ngx_amt_wsman_op_e         op;
+    const char                *class;
+    const char                *method;
+
+    unsigned                   strict:1; /* see ngx_amt_device_call() */
     unsigned                   idempotent:1;
     unsigned                   authorized:1; /* sent with credentials */
     unsigned                   challenged:1; /* nonce is of this call */
@@ -142,11 +147,16 @@ static ngx_int_t ngx_amt_device_challenge(ngx_amt_flow_t *f,
     ngx_amt_device_call_t *v);
 static ngx_int_t ngx_amt_device_answer(ngx_amt_flow_t *f,
     ngx_amt_device_call_t *v);
+static ngx_int_t ngx_amt_device_check(ngx_amt_flow_t *f,
+    ngx_amt_device_call_t *v);
 static ngx_int_t ngx_amt_device_bad(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     const char *text);
 static ngx_int_t ngx_amt_device_failed(ngx_amt_flow_t *f,
     ngx_amt_tunnel_t *t);
 static ngx_msec_t ngx_amt_device_left(ngx_msec_t deadline);
+static ngx_int_t ngx_amt_device_enumerate(ngx_amt_flow_t *f,
+    ngx_amt_device_t *dev, const char *class, ngx_uint_t strict,
+    ngx_array_t **items, ngx_amt_wsman_response_t *res);
 static ngx_int_t ngx_amt_device_enum_body(ngx_amt_flow_t *f, void *data);
 static ngx_int_t ngx_amt_device_enum_take(ngx_amt_flow_t *f,
     ngx_amt_device_enum_t *v);
@@ -600,6 +610,11 @@ ngx_amt_device_call(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     v->result = res;
     v->deadline = ngx_current_msec + ngx_amt_device_conf()->timeout;
 
+    v->op = req->op;
+    v->class = req->class;
+    v->method = req->method;
+    v->strict = req->strict;
+
     v->idempotent = (req->op == NGX_AMT_WSMAN_GET
                      || req->op == NGX_AMT_WSMAN_ENUMERATE
                      || req->op == NGX_AMT_WSMAN_PULL);
@@ -694,6 +709,10 @@ ngx_amt_device_call_body(ngx_amt_flow_t *f, void *data)
     }
 
     v->frame.rc = ngx_amt_device_answer(f, v);
+
+    if (v->frame.rc == NGX_OK && v->strict) {
+        v->frame.rc = ngx_amt_device_check(f, v);
+    }
 
 fail:
 
@@ -941,6 +960,56 @@ ngx_amt_device_answer(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
 
 /* The channel cannot be trusted any more. */
 
+/* What a strict call asks for. */
+
+static ngx_int_t
+ngx_amt_device_check(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
+{
+    size_t                     len;
+    ngx_str_t                 *name;
+    ngx_amt_wsman_response_t  *res;
+
+    res = v->result;
+
+    switch (v->op) {
+
+    case NGX_AMT_WSMAN_GET:
+        return ngx_amt_device_expect(f, v->class, res);
+
+    case NGX_AMT_WSMAN_INVOKE:
+
+        if (res->fault) {
+            return ngx_amt_device_fault(f, v->method, res);
+        }
+
+        if (res->content) {
+            name = &res->content->name;
+            len = ngx_strlen(v->method);
+
+            if (name->len == len + sizeof("_OUTPUT") - 1
+                && ngx_strncmp(name->data, v->method, len) == 0
+                && ngx_strncmp(name->data + len, "_OUTPUT",
+                               sizeof("_OUTPUT") - 1)
+                   == 0)
+            {
+                return NGX_OK;
+            }
+        }
+
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_BAD_ANSWER,
+                                  "answer without %s_OUTPUT", v->method);
+
+    default:
+
+        if (res->fault) {
+            return ngx_amt_device_fault(f, v->class, res);
+        }
+
+        return NGX_OK;
+    }
+}
+
+
 static ngx_int_t
 ngx_amt_device_bad(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     const char *text)
@@ -1039,6 +1108,23 @@ ngx_int_t
 ngx_amt_device_enum(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     const char *class, ngx_array_t **items, ngx_amt_wsman_response_t *res)
 {
+    return ngx_amt_device_enumerate(f, dev, class, 0, items, res);
+}
+
+
+ngx_int_t
+ngx_amt_device_enum_strict(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
+    const char *class, ngx_array_t **items, ngx_amt_wsman_response_t *res)
+{
+    return ngx_amt_device_enumerate(f, dev, class, 1, items, res);
+}
+
+
+static ngx_int_t
+ngx_amt_device_enumerate(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
+    const char *class, ngx_uint_t strict, ngx_array_t **items,
+    ngx_amt_wsman_response_t *res)
+{
     ngx_amt_device_enum_t  *v;
 
     v = ngx_amt_frame_alloc(f, "device_enum", sizeof(ngx_amt_device_enum_t),
@@ -1055,6 +1141,7 @@ ngx_amt_device_enum(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
 
     v->dev = dev;
     v->class = class;
+    v->req.strict = strict;
     v->result = items;
     v->res = res;
 

@@ -39,7 +39,9 @@ ngx_int_t ngx_amt_device_open(ngx_amt_flow_t *f, ngx_cira_info_t *info,
  * encoded at once; res must live until the operation ended.  SOAP faults are
  * NGX_OK with res->fault set; errors: TIMEOUT, LOST, DEVICE_AUTH, INVALID
  * (text XML cannot carry), BAD_ANSWER, ...  The answer is in the flow's pool.
- * After an error the next call dials again.
+ * After an error the next call dials again.  With req->strict a fault is
+ * ERR_FAULT, and an answer to Get or Invoke without the class or the
+ * method's output is ERR_BAD_ANSWER.
  */
 ngx_int_t ngx_amt_device_call(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     ngx_amt_wsman_request_t *req, ngx_amt_wsman_response_t *res);
@@ -55,6 +57,11 @@ ngx_int_t ngx_amt_device_get(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
  */
 ngx_int_t ngx_amt_device_enum(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     const char *class, ngx_array_t **items, ngx_amt_wsman_response_t *res);
+
+/* The same with faults as ERR_FAULT. */
+ngx_int_t ngx_amt_device_enum_strict(ngx_amt_flow_t *f,
+    ngx_amt_device_t *dev, const char *class, ngx_array_t **items,
+    ngx_amt_wsman_response_t *res);
 
 /*
  * Fails the flow with ERR_FAULT and a text made of what was asked for and

@@ -104,10 +104,12 @@ ngx_int_t ngx_amt_mps_health(ngx_amt_flow_t *f, void *data);
 ngx_int_t ngx_amt_mps_version(ngx_amt_flow_t *f, void *data);
 
 ngx_int_t ngx_amt_mps_device(ngx_amt_flow_t *f, void *data);
-ngx_int_t ngx_amt_mps_power_action(ngx_amt_flow_t *f, void *data);
 
 void ngx_amt_mps_json_drop(void *data);
 void ngx_amt_mps_write_drop(void *data);
+
+/* api->body for the route's op, see ngx_amt_route.h */
+ngx_int_t ngx_amt_mps_power_input(ngx_amt_api_t *api);
 
 /* what the audit line says besides guid and action; JSON text */
 ngx_int_t ngx_amt_mps_power_detail(ngx_amt_api_t *api, ngx_str_t *detail);

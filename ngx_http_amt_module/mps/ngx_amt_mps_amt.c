@@ -9,7 +9,6 @@
 #include "mps/ngx_amt_mps_record.h"
 #include "mps/ngx_amt_reply.h"
 #include "mps/ngx_amt_route.h"
-#include "amt/ngx_amt_power.h"
 #include "device/ngx_amt_device.h"
 
 
@@ -28,18 +27,39 @@ const ngx_amt_check_t  ngx_amt_mps_action_checks[] = {
 };
 
 
-/* A call that needs nothing but the device. */
+/* A call that needs nothing but the device: the route's op. */
 
 ngx_int_t
 ngx_amt_mps_device(ngx_amt_flow_t *f, void *data)
 {
     ngx_amt_mps_json_t  *v = data;
 
+    ngx_int_t       rc;
+    ngx_uint_t      status;
+    ngx_amt_api_t  *api;
+
     ngx_amt_begin(f, v);
 
-    ngx_amt_await(f, v, v->api->route->device(f, &v->api->info, &v->json));
+    api = v->api;
 
-    return ngx_amt_reply_json(v->api, 200, v->json);
+    if (api->route->input) {
+        rc = api->route->input(api);
+
+        if (rc != NGX_OK) {
+            return rc == NGX_DECLINED ? NGX_OK : NGX_ERROR;
+        }
+    }
+
+    ngx_amt_await(f, v, ngx_amt_op_run(f, &v->api->info, v->api->route->op,
+                                       v->api->body, &v->result));
+
+    status = v->result.status ? v->result.status : 200;
+
+    if (v->result.json == NULL) {
+        return ngx_amt_reply_empty(v->api, status);
+    }
+
+    return ngx_amt_reply_json(v->api, status, v->result.json);
 
 fail:
 
@@ -48,24 +68,15 @@ fail:
 
 
 ngx_int_t
-ngx_amt_mps_power_action(ngx_amt_flow_t *f, void *data)
+ngx_amt_mps_power_input(ngx_amt_api_t *api)
 {
-    ngx_amt_mps_json_t  *v = data;
+    json_t  *action;
 
-    ngx_amt_begin(f, v);
+    action = json_object_get(api->body, "action");
+    action = json_integer(ngx_amt_input_int(action, 0, 0, 501));
 
-    v->action = (ngx_uint_t)
-                ngx_amt_input_int(json_object_get(v->api->body, "action"),
-                                  0, 0, 501);
-
-    ngx_amt_await(f, v, ngx_amt_power_action(f, &v->api->info, v->action,
-                                             &v->json));
-
-    return ngx_amt_reply_json(v->api, 200, v->json);
-
-fail:
-
-    return NGX_ERROR;
+    return json_object_set_new(api->body, "action", action) == 0
+           ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -90,7 +101,7 @@ ngx_amt_mps_json_drop(void *data)
 {
     ngx_amt_mps_json_t  *v = data;
 
-    json_decref(v->json);
+    ngx_amt_result_drop(&v->result);
 }
 
 

@@ -7,6 +7,7 @@
 
 
 #include "mps/ngx_amt_mps.h"
+#include "amt/ngx_amt_capability.h"
 #include "store/ngx_amt_store.h"
 #include "vault/ngx_amt_vault.h"
 
@@ -78,8 +79,7 @@ typedef struct {
 typedef struct {
     ngx_amt_frame_t         frame;
     ngx_amt_api_t          *api;
-    json_t                 *json;
-    ngx_uint_t              action;
+    ngx_amt_result_t        result;
 } ngx_amt_mps_json_t;
 
 

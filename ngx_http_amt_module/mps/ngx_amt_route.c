@@ -1,15 +1,11 @@
 
 /*
- * The route table and how a path is matched.  Contract mps.md sections 1.2,
+ * The route tables and how a path is matched.  Contract mps.md sections 1.2,
  * 1.9, 2.0.
  */
 
 
 #include "mps/ngx_amt_route.h"
-#include "mps/ngx_amt_mps_frames.h"
-#include "amt/ngx_amt_power.h"
-#include "amt/ngx_amt_version.h"
-#include "amt/ngx_amt_general.h"
 
 
 #define NGX_AMT_SEGMENTS  8
@@ -17,152 +13,22 @@
 
 static ngx_int_t ngx_amt_route_split(ngx_amt_api_t *api, ngx_str_t *uri,
     ngx_str_t *prefix, ngx_str_t *segment, ngx_uint_t *n);
+static ngx_int_t ngx_amt_route_params(ngx_amt_api_t *api,
+    ngx_str_t *params);
 static ngx_int_t ngx_amt_route_fixed(ngx_str_t *segment, const char *text,
     size_t len);
 static ngx_int_t ngx_amt_route_match(const ngx_amt_route_t *route,
     ngx_str_t *segment, ngx_uint_t n, ngx_str_t *params);
 
 
-const ngx_amt_route_t  ngx_amt_routes[] = {
-
-    { NGX_HTTP_POST, "authorize",
-      0, NGX_AMT_ROUTE_OPEN,
-      ngx_amt_mps_login_checks,
-      ngx_amt_mps_login, sizeof(ngx_amt_mps_login_t), NULL, NULL,
-      NULL, NULL,
-      "Login failed", NULL },
-
-    { NGX_HTTP_GET, "authorize/redirection/:guid",
-      NGX_AMT_SCOPE_REDIRECTION, NGX_AMT_ROUTE_AUDIT|NGX_AMT_ROUTE_EMPTY,
-      ngx_amt_mps_guid_checks,
-      ngx_amt_mps_redirection, sizeof(ngx_amt_mps_row_t), NULL, NULL,
-      "redirection.token", NULL,
-      "Exception during redirection token request", NULL },
-
-    { NGX_HTTP_GET, "devices",
-      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_EMPTY,
-      ngx_amt_mps_list_checks,
-      ngx_amt_mps_devices_list, sizeof(ngx_amt_mps_list_t), NULL, NULL,
-      NULL, NULL,
-      "Exception during devices request", NULL },
-
-    { NGX_HTTP_GET, "devices/stats",
-      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_EMPTY,
-      NULL,
-      ngx_amt_mps_devices_stats, sizeof(ngx_amt_mps_list_t), NULL, NULL,
-      NULL, NULL,
-      "Exception during devices request", NULL },
-
-    { NGX_HTTP_GET, "devices/tags",
-      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_EMPTY,
-      NULL,
-      ngx_amt_mps_devices_tags, sizeof(ngx_amt_mps_list_t), NULL, NULL,
-      NULL, NULL,
-      "Exception during devices request", NULL },
-
-    { NGX_HTTP_GET, "devices/:guid",
-      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_EMPTY,
-      ngx_amt_mps_guid_checks,
-      ngx_amt_mps_devices_get, sizeof(ngx_amt_mps_row_t), NULL, NULL,
-      NULL, NULL,
-      "Exception during device request", NULL },
-
-    { NGX_HTTP_POST, "devices",
-      NGX_AMT_SCOPE_DEVICES, NGX_AMT_ROUTE_AUDIT|NGX_AMT_ROUTE_EMPTY,
-      ngx_amt_mps_write_checks,
-      ngx_amt_mps_devices_write, sizeof(ngx_amt_mps_write_t),
-      ngx_amt_mps_write_drop, NULL,
-      "device.write", ngx_amt_mps_write_detail,
-      "Exception during device write", NULL },
-
-    { NGX_HTTP_PATCH, "devices",
-      NGX_AMT_SCOPE_DEVICES, NGX_AMT_ROUTE_AUDIT|NGX_AMT_ROUTE_EMPTY,
-      ngx_amt_mps_write_checks,
-      ngx_amt_mps_devices_write, sizeof(ngx_amt_mps_write_t),
-      ngx_amt_mps_write_drop, NULL,
-      "device.change", ngx_amt_mps_write_detail,
-      "Exception during device write", NULL },
-
-    { NGX_HTTP_DELETE, "devices/:guid",
-      NGX_AMT_SCOPE_DEVICES, NGX_AMT_ROUTE_AUDIT|NGX_AMT_ROUTE_EMPTY,
-      ngx_amt_mps_delete_checks,
-      ngx_amt_mps_devices_delete, sizeof(ngx_amt_mps_row_t), NULL, NULL,
-      "device.delete", ngx_amt_mps_delete_detail,
-      "Exception during device delete", NULL },
-
-    { NGX_HTTP_DELETE, "devices/refresh/:guid",
-      NGX_AMT_SCOPE_DEVICES, NGX_AMT_ROUTE_AUDIT,
-      ngx_amt_mps_guid_checks,
-      ngx_amt_mps_devices_refresh, sizeof(ngx_amt_mps_refresh_t),
-      ngx_amt_mps_refresh_drop, NULL,
-      "device.refresh", NULL,
-      "Exception during Device Refresh", NULL },
-
-    { NGX_HTTP_GET, "ciracert",
-      NGX_AMT_SCOPE_READ, 0,
-      NULL,
-      ngx_amt_mps_ciracert, sizeof(ngx_amt_api_frame_t), NULL, NULL,
-      NULL, NULL,
-      "Exception during MPS Root Certificate download", NULL },
-
-    { NGX_HTTP_GET, "health",
-      0, NGX_AMT_ROUTE_OPEN,
-      NULL,
-      ngx_amt_mps_health, sizeof(ngx_amt_mps_health_t),
-      ngx_amt_mps_health_drop, NULL,
-      NULL, NULL,
-      "Health Check Failed", NULL },
-
-    { NGX_HTTP_GET, "version",
-      0, 0,
-      NULL,
-      ngx_amt_mps_version, sizeof(ngx_amt_api_frame_t), NULL, NULL,
-      NULL, NULL,
-      "Exception during version request", NULL },
-
-    { NGX_HTTP_GET, "amt/generalSettings/:guid",
-      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,
-      NULL,
-      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
-      ngx_amt_mps_json_drop, ngx_amt_general,
-      NULL, NULL,
-      "Exception during AMT General Settings request", NULL },
-
-    { NGX_HTTP_GET, "amt/version/:guid",
-      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,
-      NULL,
-      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
-      ngx_amt_mps_json_drop, ngx_amt_version,
-      NULL, NULL,
-      "Exception during AMT Version request",
-      "AMT Version request failed for guid : " },
-
-    { NGX_HTTP_GET, "amt/power/state/:guid",
-      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_TIMEOUT,
-      NULL,
-      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
-      ngx_amt_mps_json_drop, ngx_amt_power_state,
-      NULL, NULL,
-      "Exception during Power State request",
-      "Power State request failed for guid : " },
-
-    { NGX_HTTP_GET, "amt/power/capabilities/:guid",
-      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,
-      NULL,
-      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
-      ngx_amt_mps_json_drop, ngx_amt_power_capabilities,
-      NULL, NULL,
-      "Exception during Power Capabilities request", NULL },
-
-    { NGX_HTTP_POST, "amt/power/action/:guid",
-      NGX_AMT_SCOPE_POWER, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
-      ngx_amt_mps_action_checks,
-      ngx_amt_mps_power_action, sizeof(ngx_amt_mps_json_t),
-      ngx_amt_mps_json_drop, NULL,
-      "power.action", ngx_amt_mps_power_detail,
-      "Exception during Power Action request", NULL },
-
-    { 0, NULL, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL }
+const ngx_amt_route_t  *ngx_amt_route_tables[] = {
+    ngx_amt_routes_server,
+    ngx_amt_routes_devices,
+    ngx_amt_routes_power,
+    ngx_amt_routes_settings,
+    ngx_amt_routes_logs,
+    ngx_amt_routes_network,
+    NULL
 };
 
 
@@ -170,11 +36,11 @@ ngx_int_t
 ngx_amt_route_find(ngx_amt_api_t *api, ngx_uint_t method, ngx_str_t *uri,
     ngx_str_t *prefix, ngx_uint_t *open)
 {
-    ngx_int_t               rc;
-    ngx_str_t               segment[NGX_AMT_SEGMENTS];
-    ngx_str_t               params[NGX_AMT_API_PARAMS];
-    ngx_uint_t              i, n;
-    const ngx_amt_route_t  *route;
+    ngx_int_t                rc;
+    ngx_str_t                segment[NGX_AMT_SEGMENTS];
+    ngx_str_t                params[NGX_AMT_API_PARAMS];
+    ngx_uint_t               n;
+    const ngx_amt_route_t   *route, **table;
 
     *open = 0;
 
@@ -188,50 +54,65 @@ ngx_amt_route_find(ngx_amt_api_t *api, ngx_uint_t method, ngx_str_t *uri,
         return rc;
     }
 
-    for (route = ngx_amt_routes; route->path; route++) {
+    for (table = ngx_amt_route_tables; *table; table++) {
+        for (route = *table; route->path; route++) {
 
-        ngx_memzero(params, sizeof(params));
+            ngx_memzero(params, sizeof(params));
 
-        if (ngx_amt_route_match(route, segment, n, params) != NGX_OK) {
-            continue;
-        }
-
-        if (route->flags & NGX_AMT_ROUTE_OPEN) {
-            *open = 1;
-        }
-
-        if (api->route || route->method != method) {
-            continue;
-        }
-
-        api->route = route;
-
-        for (i = 0; i < NGX_AMT_API_PARAMS; i++) {
-
-            if (params[i].data == NULL) {
+            if (ngx_amt_route_match(route, segment, n, params) != NGX_OK) {
                 continue;
             }
 
-            api->params[i].data = ngx_pstrdup(api->pool, &params[i]);
-            if (api->params[i].data == NULL) {
+            if (route->flags & NGX_AMT_ROUTE_OPEN) {
+                *open = 1;
+            }
+
+            if (api->route || route->method != method) {
+                continue;
+            }
+
+            api->route = route;
+
+            if (ngx_amt_route_params(api, params) != NGX_OK) {
                 return NGX_ERROR;
             }
-
-            api->params[i].len = params[i].len;
-
-            if (ngx_amt_body_unescape(&api->params[i], 0) != NGX_OK
-                || !ngx_amt_body_utf8(api->params[i].data,
-                                      api->params[i].len))
-            {
-                api->bad_path = 1;
-                return NGX_OK;
-            }
         }
-
-        api->guid = api->params[0];
     }
 
     return api->route ? NGX_OK : NGX_DECLINED;
+}
+
+
+/* The parameters' text; NGX_ERROR: no memory. */
+
+static ngx_int_t
+ngx_amt_route_params(ngx_amt_api_t *api, ngx_str_t *params)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_AMT_API_PARAMS; i++) {
+
+        if (params[i].data == NULL) {
+            continue;
+        }
+
+        api->params[i].data = ngx_pstrdup(api->pool, &params[i]);
+        if (api->params[i].data == NULL) {
+            return NGX_ERROR;
+        }
+
+        api->params[i].len = params[i].len;
+
+        if (ngx_amt_body_unescape(&api->params[i], 0) != NGX_OK
+            || !ngx_amt_body_utf8(api->params[i].data, api->params[i].len))
+        {
+            api->bad_path = 1;
+        }
+    }
+
+    api->guid = api->params[0];
+
+    return NGX_OK;
 }
 
 

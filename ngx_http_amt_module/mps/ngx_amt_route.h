@@ -10,6 +10,7 @@
 
 
 #include "mps/ngx_amt_mps.h"
+#include "amt/ngx_amt_capability.h"
 
 
 #define NGX_AMT_ROUTE_OPEN     0x01      /* no authentication */
@@ -19,10 +20,12 @@
 #define NGX_AMT_ROUTE_EMPTY    0x10      /* store failures: 500, no body */
 
 
-/* A device call of amt/ that needs nothing but the device. */
-typedef ngx_int_t (*ngx_amt_device_pt)(ngx_amt_flow_t *f,
-    ngx_cira_info_t *info, json_t **body);
-
+/*
+ * ngx_amt_mps_device() runs op with api->body as its input.  input(), called
+ * after the checks, brings api->body into the form that op takes: numbers
+ * for texts of digits, parameters of the path added.  NGX_OK; NGX_DECLINED:
+ * api->reply is set; NGX_ERROR: no memory.
+ */
 
 struct ngx_amt_route_s {
     ngx_uint_t              method;      /* NGX_HTTP_GET, also for HEAD */
@@ -34,7 +37,8 @@ struct ngx_amt_route_s {
     ngx_amt_body_pt         body;        /* of the flow */
     size_t                  size;        /* of its frame */
     ngx_amt_drop_pt         drop;
-    ngx_amt_device_pt       device;      /* for ngx_amt_mps_device() */
+    const ngx_amt_op_t     *op;          /* for ngx_amt_mps_device() */
+    ngx_int_t             (*input)(ngx_amt_api_t *api);
 
     const char             *action;      /* in the audit log */
     ngx_int_t             (*detail)(ngx_amt_api_t *api, ngx_str_t *detail);
@@ -43,8 +47,18 @@ struct ngx_amt_route_s {
 };
 
 
-/* Ends with path NULL. */
-extern const ngx_amt_route_t  ngx_amt_routes[];
+/*
+ * All tables, one per group of routes, each in a file of its own; the first
+ * match wins.  Tables end with path NULL, the list with NULL.
+ */
+extern const ngx_amt_route_t  *ngx_amt_route_tables[];
+
+extern const ngx_amt_route_t  ngx_amt_routes_server[];
+extern const ngx_amt_route_t  ngx_amt_routes_devices[];
+extern const ngx_amt_route_t  ngx_amt_routes_power[];
+extern const ngx_amt_route_t  ngx_amt_routes_settings[];
+extern const ngx_amt_route_t  ngx_amt_routes_logs[];
+extern const ngx_amt_route_t  ngx_amt_routes_network[];
 
 
 /*

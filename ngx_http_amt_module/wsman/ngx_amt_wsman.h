@@ -39,6 +39,7 @@ typedef struct {
     ngx_str_t           context;         /* PULL */
     ngx_str_t           body;            /* PUT, CREATE, INVOKE: children XML
                                             made by the XML writer */
+    unsigned            strict:1;        /* for ngx_amt_device_call() */
 } ngx_amt_wsman_request_t;
 
 

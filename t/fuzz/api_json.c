@@ -31,9 +31,20 @@ check(ngx_pool_t *pool, ngx_amt_input_t *in)
     json_t                 *v;
     ngx_int_t               rc;
     ngx_str_t               errors;
-    const ngx_amt_route_t  *route;
+    const ngx_amt_route_t  *route, **table;
 
-    for (route = ngx_amt_routes; route->path; route++) {
+    table = ngx_amt_route_tables;
+    route = *table;
+
+    for ( ;; route++) {
+
+        if (route->path == NULL) {
+            route = *++table;
+
+            if (route == NULL) {
+                break;
+            }
+        }
 
         if (route->checks == NULL) {
             continue;

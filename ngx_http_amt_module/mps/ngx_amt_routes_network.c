@@ -1,0 +1,14 @@
+
+/*
+ * Routes: network settings of a device.  Contract mps.md section 2.14.
+ */
+
+
+#include "mps/ngx_amt_route.h"
+#include "mps/ngx_amt_mps_frames.h"
+
+
+const ngx_amt_route_t  ngx_amt_routes_network[] = {
+
+    { 0, NULL, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
+};
