@@ -1,0 +1,173 @@
+
+/*
+ * Publishing: an event becomes a record of fixed size, which goes to the
+ * outputs that are configured.
+ */
+
+
+#include "events/ngx_http_amt_events_module.h"
+#include "mps/ngx_amt_body.h"
+
+
+static size_t ngx_amt_event_copy(u_char *dst, size_t size,
+    const ngx_str_t *src);
+
+
+static const char  *ngx_amt_event_types[] = { "request", "success", "fail" };
+
+
+/* of this worker; NULL: nobody listens */
+static ngx_http_amt_events_conf_t  *ngx_amt_events;
+
+
+void
+ngx_amt_event_outputs(ngx_http_amt_events_conf_t *conf)
+{
+    ngx_amt_events = conf;
+}
+
+
+ngx_uint_t
+ngx_amt_event_wanted(void)
+{
+    return ngx_amt_events != NULL;
+}
+
+
+void
+ngx_amt_event_publish(const ngx_amt_event_t *event)
+{
+    ngx_time_t              *tp;
+    ngx_amt_event_record_t   rec;
+
+    if (ngx_amt_events == NULL) {
+        return;
+    }
+
+    rec.type = (uint8_t) event->type;
+    rec.time = event->time;
+
+    if (rec.time == 0) {
+        tp = ngx_timeofday();
+        rec.time = (int64_t) tp->sec * 1000 + tp->msec;
+    }
+
+    rec.method_len = (uint8_t) ngx_amt_event_copy(rec.method,
+                                                  sizeof(rec.method),
+                                                  &event->method);
+    rec.guid_len = (uint8_t) ngx_amt_event_copy(rec.guid, sizeof(rec.guid),
+                                                &event->guid);
+    rec.tenant_len = (uint8_t) ngx_amt_event_copy(rec.tenant,
+                                                  sizeof(rec.tenant),
+                                                  &event->tenant);
+    rec.message_len = (uint16_t) ngx_amt_event_copy(rec.message,
+                                                    sizeof(rec.message),
+                                                    &event->message);
+
+    if (ngx_amt_events->mqtt) {
+        ngx_amt_mqtt_publish(&rec);
+    }
+
+    if (ngx_amt_events->zone) {
+        ngx_amt_webhook_publish(&rec);
+    }
+}
+
+
+void
+ngx_amt_event(ngx_amt_event_e type, const char *method, const char *message,
+    const ngx_str_t *guid, const ngx_str_t *tenant)
+{
+    ngx_amt_event_t  event;
+
+    if (ngx_amt_events == NULL) {
+        return;
+    }
+
+    ngx_memzero(&event, sizeof(ngx_amt_event_t));
+
+    event.type = type;
+
+    event.method.data = (u_char *) method;
+    event.method.len = ngx_strlen(method);
+
+    event.message.data = (u_char *) message;
+    event.message.len = ngx_strlen(message);
+
+    if (guid) {
+        event.guid = *guid;
+    }
+
+    if (tenant) {
+        event.tenant = *tenant;
+    }
+
+    ngx_amt_event_publish(&event);
+}
+
+
+/* Cuts between characters; text that is not UTF-8 loses all but ASCII. */
+
+static size_t
+ngx_amt_event_copy(u_char *dst, size_t size, const ngx_str_t *src)
+{
+    size_t  i, len;
+
+    len = src->len;
+
+    if (len == 0) {
+        return 0;
+    }
+
+    if (len > size) {
+
+        for (len = size; len && (src->data[len] & 0xc0) == 0x80; len--) {
+            /* void */
+        }
+    }
+
+    ngx_memcpy(dst, src->data, len);
+
+    if (!ngx_amt_body_utf8(dst, len)) {
+
+        for (i = 0; i < len; i++) {
+            if (dst[i] >= 0x80) {
+                dst[i] = '?';
+            }
+        }
+    }
+
+    return len;
+}
+
+
+void
+ngx_amt_event_write(ngx_amt_out_t *o, const ngx_amt_event_record_t *rec)
+{
+    ngx_str_t  s;
+
+    ngx_amt_out_key(o, "type");
+    ngx_amt_out_cstring(o, ngx_amt_event_types[rec->type]);
+
+    ngx_amt_out_key(o, "message");
+    s.data = (u_char *) rec->message;
+    s.len = rec->message_len;
+    ngx_amt_out_string(o, &s);
+
+    ngx_amt_out_key(o, "methods");
+    ngx_amt_out_open(o, '[');
+    s.data = (u_char *) rec->method;
+    s.len = rec->method_len;
+    ngx_amt_out_string(o, &s);
+    ngx_amt_out_close(o, ']');
+
+    if (rec->guid_len) {
+        ngx_amt_out_key(o, "guid");
+        s.data = (u_char *) rec->guid;
+        s.len = rec->guid_len;
+        ngx_amt_out_string(o, &s);
+    }
+
+    ngx_amt_out_key(o, "timestamp");
+    ngx_amt_out_int(o, rec->time);
+}
