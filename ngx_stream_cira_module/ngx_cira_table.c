@@ -7,9 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "ngx_cira_table.h"
-
-
-#define NGX_CIRA_TABLE_SPIN   2048       /* tries before the holder is asked */
+#include "ngx_cira_lock.h"
 
 
 static void ngx_cira_table_rebuild(ngx_cira_table_t *t);
@@ -68,40 +66,7 @@ ngx_cira_table_create(ngx_slab_pool_t *shpool)
 void
 ngx_cira_table_lock(ngx_cira_table_t *t)
 {
-    ngx_pid_t     holder;
-    ngx_uint_t    i;
-    ngx_shmtx_t  *mtx;
-
-    mtx = &t->shpool->mutex;
-
-    for (i = 1; !ngx_shmtx_trylock(mtx); i++) {
-
-        if (i % 16) {
-            ngx_cpu_pause();
-            continue;
-        }
-
-        ngx_sched_yield();
-
-        if (i % NGX_CIRA_TABLE_SPIN) {
-            continue;
-        }
-
-#if (NGX_HAVE_ATOMIC_OPS)
-        holder = (ngx_pid_t) *mtx->lock;
-
-        if (holder != 0 && kill(holder, 0) == -1 && ngx_errno == ESRCH
-            && ngx_shmtx_force_unlock(mtx, holder))
-        {
-            ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
-                          "cira zone was locked by %P, which is gone",
-                          holder);
-            continue;
-        }
-#endif
-
-        ngx_msleep(1);
-    }
+    ngx_cira_lock(t->shpool, "cira zone");
 
     if (t->writer) {
         ngx_log_error(NGX_LOG_ERR, ngx_cycle->log, 0,
@@ -147,6 +112,7 @@ ngx_cira_table_rebuild(ngx_cira_table_t *t)
     }
 
     t->used = 0;
+    t->quarantined = 0;
     t->free = NGX_CIRA_TABLE_NONE;
 
     for (i = t->capacity; i-- > 0; /* void */ ) {
@@ -170,6 +136,7 @@ ngx_cira_table_rebuild(ngx_cira_table_t *t)
                 r->next = *head;
                 *head = i;
                 t->used++;
+                t->quarantined += (r->state == NGX_CIRA_RECORD_QUARANTINED);
                 continue;
             }
 
@@ -263,6 +230,10 @@ ngx_cira_table_hide(ngx_cira_table_t *t, ngx_cira_record_t *r)
 {
     ngx_cira_table_begin(t);
 
+    if (r->state == NGX_CIRA_RECORD_QUARANTINED) {
+        t->quarantined--;
+    }
+
     r->state = NGX_CIRA_RECORD_FREE;
     ngx_memory_barrier();
 }
@@ -272,6 +243,10 @@ void
 ngx_cira_table_publish(ngx_cira_table_t *t, ngx_cira_record_t *r,
     ngx_cira_record_state_e state)
 {
+    if (state == NGX_CIRA_RECORD_QUARANTINED) {
+        t->quarantined++;
+    }
+
     ngx_memory_barrier();
     r->state = state;
 }
@@ -356,6 +331,53 @@ ngx_cira_table_next(ngx_cira_table_t *t, const u_char *guid,
     *resume = t->mask + 1;
 
     return NULL;
+}
+
+
+ngx_cira_record_t *
+ngx_cira_table_scan(ngx_cira_table_t *t, uint32_t *i, ngx_uint_t *budget)
+{
+    ngx_cira_record_t  *r;
+
+    while (*i < t->capacity && *budget) {
+        (*budget)--;
+
+        r = &t->records[(*i)++];
+
+        if (r->state != NGX_CIRA_RECORD_FREE) {
+            return r;
+        }
+    }
+
+    return NULL;
+}
+
+
+ngx_uint_t
+ngx_cira_table_expire(ngx_cira_table_t *t, int64_t now, ngx_uint_t budget)
+{
+    uint32_t            i;
+    ngx_uint_t          n;
+    ngx_cira_record_t  *r;
+
+    if (t->quarantined == 0) {
+        return 0;
+    }
+
+    n = 0;
+    i = t->expired < t->capacity ? t->expired : 0;
+
+    while ((r = ngx_cira_table_scan(t, &i, &budget)) != NULL) {
+
+        if (r->state == NGX_CIRA_RECORD_QUARANTINED && r->window <= now) {
+            ngx_cira_table_remove(t, r);
+            n++;
+        }
+    }
+
+    t->expired = i;
+
+    return n;
 }
 
 
@@ -457,11 +479,12 @@ ngx_cira_table_worker_remove(ngx_cira_table_t *t, uint64_t id)
 ngx_int_t
 ngx_cira_table_check(ngx_cira_table_t *t)
 {
-    uint32_t            i, n, bucket, used, unused;
+    uint32_t            i, n, bucket, used, unused, quarantined;
     ngx_cira_record_t  *r;
 
     used = 0;
     unused = 0;
+    quarantined = 0;
 
     for (bucket = 0; bucket <= t->mask; bucket++) {
         n = 0;
@@ -484,6 +507,7 @@ ngx_cira_table_check(ngx_cira_table_t *t)
             }
 
             used++;
+            quarantined += (r->state == NGX_CIRA_RECORD_QUARANTINED);
         }
     }
 
@@ -495,6 +519,6 @@ ngx_cira_table_check(ngx_cira_table_t *t)
         }
     }
 
-    return used == t->used && used + unused == t->capacity ? NGX_OK
-                                                           : NGX_ERROR;
+    return used == t->used && used + unused == t->capacity
+           && quarantined == t->quarantined ? NGX_OK : NGX_ERROR;
 }

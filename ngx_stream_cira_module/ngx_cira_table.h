@@ -11,9 +11,7 @@
  *   writer marks the table before it touches them and clears the mark when
  *   it is done; who takes the lock and finds the mark rebuilds them.
  *
- * The only lock is the slab mutex, which nginx's master releases for a dead
- * worker.  A zone that a reload has replaced is out of the master's reach,
- * therefore waiting for the lock also looks whether its holder is alive.
+ * The only lock is the slab mutex, see ngx_cira_lock.h.
  */
 
 
@@ -77,6 +75,8 @@ typedef struct {
     uint32_t                   mask;     /* number of buckets - 1 */
     uint32_t                   used;     /* derived */
     uint32_t                   free;     /* derived: head of free records */
+    uint32_t                   quarantined;  /* derived */
+    uint32_t                   expired;  /* records looked at for expiry */
     int64_t                    swept;    /* ms since 1970 */
     int64_t                    full;     /* last refusal that was logged */
     uint32_t                  *buckets;  /* derived */
@@ -122,6 +122,22 @@ void ngx_cira_table_remove(ngx_cira_table_t *t, ngx_cira_record_t *r);
  */
 ngx_cira_record_t *ngx_cira_table_next(ngx_cira_table_t *t,
     const u_char *guid, uint32_t *resume, ngx_uint_t *budget);
+
+/*
+ * Record in use at *i or behind, in any state but free, and *i is what comes
+ * after it; NULL: *i is the capacity, the end, or *budget, the number of
+ * records it may look at, was used up and is 0.  For work on all records in
+ * steps that hold the lock for a bounded time.
+ */
+ngx_cira_record_t *ngx_cira_table_scan(ngx_cira_table_t *t, uint32_t *i,
+    ngx_uint_t *budget);
+
+/*
+ * Removes records whose quarantine is over, looking at budget records from
+ * where the last call left off.  Returns how many.
+ */
+ngx_uint_t ngx_cira_table_expire(ngx_cira_table_t *t, int64_t now,
+    ngx_uint_t budget);
 
 /* A generation higher than all before, in this zone and in earlier ones. */
 uint64_t ngx_cira_table_generation(ngx_cira_table_t *t, int64_t now);

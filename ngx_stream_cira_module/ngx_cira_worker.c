@@ -636,6 +636,10 @@ ngx_cira_worker_timer(ngx_event_t *ev)
 
     ngx_cira_worker_swept = 1;
 
+    if (due) {
+        ngx_cira_zone_expire(ev->log);
+    }
+
     if (due && ngx_cira_worker_ctx) {
         ngx_cira_worker_sweep(ev->log);
     }

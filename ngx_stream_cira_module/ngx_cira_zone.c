@@ -16,6 +16,7 @@
 #define NGX_CIRA_ZONE_SEEN    5000       /* ms between last_seen updates */
 #define NGX_CIRA_ZONE_BATCH   64
 #define NGX_CIRA_ZONE_BUCKETS 4096       /* looked at in one lock */
+#define NGX_CIRA_ZONE_RECORDS 4096       /* the same */
 
 
 static ngx_int_t ngx_cira_zone_lookup(const u_char *guid,
@@ -554,19 +555,20 @@ ngx_cira_zone_evict(ngx_cira_zone_old_t *old, ngx_log_t *log)
 void
 ngx_cira_zone_purge(uint64_t worker, uint32_t stamp)
 {
-    uint32_t            i, end;
+    uint32_t            i;
+    ngx_uint_t          budget;
     ngx_cira_table_t   *t;
     ngx_cira_record_t  *r;
 
     t = ngx_cira_zone_shared;
+    i = 0;
 
-    for (i = 0; i < t->capacity; /* void */ ) {
-        end = ngx_min(i + NGX_CIRA_ZONE_BUCKETS, t->capacity);
+    do {
+        budget = NGX_CIRA_ZONE_RECORDS;
 
         ngx_cira_table_lock(t);
 
-        for ( /* void */ ; i < end; i++) {
-            r = &t->records[i];
+        while ((r = ngx_cira_table_scan(t, &i, &budget)) != NULL) {
 
             if (r->state == NGX_CIRA_RECORD_CONNECTED
                 && r->worker == worker && r->stamp != stamp)
@@ -576,6 +578,28 @@ ngx_cira_zone_purge(uint64_t worker, uint32_t stamp)
         }
 
         ngx_cira_table_unlock(t);
+
+    } while (i < t->capacity);
+}
+
+
+void
+ngx_cira_zone_expire(ngx_log_t *log)
+{
+    ngx_uint_t         n;
+    ngx_cira_table_t  *t;
+
+    t = ngx_cira_zone_shared;
+
+    ngx_cira_table_lock(t);
+
+    n = ngx_cira_table_expire(t, ngx_cira_zone_now(), NGX_CIRA_ZONE_RECORDS);
+
+    ngx_cira_table_unlock(t);
+
+    if (n) {
+        ngx_log_error(NGX_LOG_NOTICE, log, 0,
+                      "quarantine of %ui devices is over", n);
     }
 }
 
@@ -585,7 +609,7 @@ ngx_cira_zone_bury(uint64_t worker, char *reason, ngx_log_t *log)
 {
     uint32_t             i;
     ngx_str_t            text;
-    ngx_uint_t           n, k, total;
+    ngx_uint_t           n, k, total, budget;
     ngx_cira_info_t      info;
     ngx_cira_table_t    *t;
     ngx_cira_record_t   *r;
@@ -608,12 +632,13 @@ ngx_cira_zone_bury(uint64_t worker, char *reason, ngx_log_t *log)
 
     do {
         n = 0;
+        budget = NGX_CIRA_ZONE_RECORDS;
 
         ngx_cira_table_lock(t);
 
-        for ( /* void */ ; i < t->capacity && n < NGX_CIRA_ZONE_BATCH; i++) {
-            r = &t->records[i];
-
+        while (n < NGX_CIRA_ZONE_BATCH
+               && (r = ngx_cira_table_scan(t, &i, &budget)) != NULL)
+        {
             if (r->state != NGX_CIRA_RECORD_CONNECTED || r->worker != worker) {
                 continue;
             }
@@ -649,7 +674,7 @@ ngx_cira_zone_bury(uint64_t worker, char *reason, ngx_log_t *log)
 
         total += n;
 
-    } while (n);
+    } while (i < t->capacity);
 
     ngx_cira_table_lock(t);
 

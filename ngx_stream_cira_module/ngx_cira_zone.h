@@ -76,6 +76,9 @@ void ngx_cira_zone_evict(ngx_cira_zone_old_t *old, ngx_log_t *log);
 /* Removes the entries of an imported worker that have another stamp. */
 void ngx_cira_zone_purge(uint64_t worker, uint32_t stamp);
 
+/* Removes some of the entries whose quarantine is over. */
+void ngx_cira_zone_expire(ngx_log_t *log);
+
 /*
  * A worker is dead: reports its devices as disconnected, frees their
  * entries and its slot.

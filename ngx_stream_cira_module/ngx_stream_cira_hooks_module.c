@@ -11,6 +11,7 @@
 #include <ngx_stream.h>
 #include "ngx_cira_hooks.h"
 #include "ngx_cira_http.h"
+#include "ngx_cira_lock.h"
 
 
 static void *ngx_stream_cira_hooks_create_conf(ngx_conf_t *cf);
@@ -147,7 +148,7 @@ ngx_cira_hooks_lock(void)
 
     shpool = (ngx_slab_pool_t *) hcf->zone->shm.addr;
 
-    ngx_shmtx_lock(&shpool->mutex);
+    ngx_cira_lock(shpool, "cira hooks zone");
 
     return hcf->zone->data;
 }

@@ -149,7 +149,6 @@ ok($a && $b, 'a device connects to another worker');
 is(($a->expect(1) || {})->{reason}, 11, 'its session on the first is evicted');
 ok(!$b->expect(1, 0.3), 'the second stays');
 is(pid_of(owner($dup)), $two, 'and is the one');
-$b->send(AMT::Apf::version($dup)) if 0;
 
 # who does not know the password replaces nobody
 $stub->answer('/auth', 401);
@@ -178,6 +177,16 @@ sleep 3;
 $b = AMT::Apf->connect($t->port('cira'));
 ok($b->login('admin', 'x', guid => $dup), 'until the time is over');
 $b->close;
+
+# one that never comes again is forgotten, too, or the zone would not hold all
+my $late = guid(0x21);
+for (1 .. 3) {
+    $a = device($late, $one);
+    $b = device($late, $two);
+}
+ok($t->wait_for(sub { events('quarantine', $late) }), 'another one in quarantine');
+ok($t->log_wait(qr/quarantine of 1 devices is over/, 12),
+    'which ends by itself');
 
 # ---- a zone that is full --------------------------------------------------------------
 

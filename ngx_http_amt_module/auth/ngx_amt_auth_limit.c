@@ -1,15 +1,15 @@
 
 /*
  * A fixed table of failures in shared memory: 4-way sets chosen by a keyed
- * hash, oldest replaced, banned ones last.  Guarded by the zone's own mutex,
- * which nginx releases when a worker dies holding it; records are plain
- * numbers, so a writer may die between any two of them.  Guesses that a dead
- * worker had reserved are forgotten with their period.
+ * hash, oldest replaced, banned ones last.  Guarded by the zone's own mutex;
+ * records are plain numbers, so a writer may die between any two of them.
+ * Guesses that a dead worker had reserved are forgotten with their period.
  */
 
 
 #include "auth/ngx_amt_auth_limit.h"
 #include "auth/ngx_amt_principal.h"
+#include "ngx_cira_lock.h"
 #include <openssl/rand.h>
 
 
@@ -197,7 +197,7 @@ ngx_amt_limit_guess(ngx_amt_limit_t *limit, ngx_amt_limit_key_t *key,
     now = ngx_amt_limit_now();
     shpool = (ngx_slab_pool_t *) limit->zone->shm.addr;
 
-    ngx_shmtx_lock(&shpool->mutex);
+    ngx_cira_lock(shpool, "amt_auth_failures zone");
 
     slot = ngx_amt_limit_slot(limit, key, now);
 
@@ -243,7 +243,7 @@ ngx_amt_limit_done(ngx_amt_limit_t *limit, ngx_amt_limit_guess_t *guess,
     now = ngx_amt_limit_now();
     shpool = (ngx_slab_pool_t *) limit->zone->shm.addr;
 
-    ngx_shmtx_lock(&shpool->mutex);
+    ngx_cira_lock(shpool, "amt_auth_failures zone");
 
     slot = ngx_amt_limit_slot(limit, &guess->key, now);
 

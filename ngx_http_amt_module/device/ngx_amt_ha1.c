@@ -8,6 +8,7 @@
 #include <ngx_core.h>
 #include "device/ngx_amt_ha1.h"
 #include "ngx_cira_api.h"
+#include "ngx_cira_lock.h"
 #include <openssl/evp.h>
 #include <openssl/rand.h>
 
@@ -148,7 +149,7 @@ ngx_amt_ha1_get(ngx_amt_ha1_cache_t *cache, const u_char *guid,
         return NGX_DECLINED;
     }
 
-    ngx_shmtx_lock(&cache->shpool->mutex);
+    ngx_cira_lock(cache->shpool, "amt_digest zone");
 
     n = ngx_amt_ha1_find(cache, guid);
 
@@ -193,7 +194,7 @@ ngx_amt_ha1_put(ngx_amt_ha1_cache_t *cache, const u_char *guid,
         return;
     }
 
-    ngx_shmtx_lock(&cache->shpool->mutex);
+    ngx_cira_lock(cache->shpool, "amt_digest zone");
 
     n = ngx_amt_ha1_find(cache, guid);
 
@@ -245,7 +246,7 @@ ngx_amt_ha1_forget(ngx_amt_ha1_cache_t *cache, const u_char *guid)
         return;
     }
 
-    ngx_shmtx_lock(&cache->shpool->mutex);
+    ngx_cira_lock(cache->shpool, "amt_digest zone");
 
     n = ngx_amt_ha1_find(cache, guid);
 

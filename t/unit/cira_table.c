@@ -126,7 +126,7 @@ static void
 test_basics(void)
 {
     u_char              id[NGX_CIRA_GUID_LEN], *cursor, *seen;
-    uint32_t            i, n, resume;
+    uint32_t            i, k, n, resume;
     uint64_t            g1, g2;
     ngx_uint_t          budget, good;
     ngx_cira_table_t   *t;
@@ -195,6 +195,30 @@ test_basics(void)
     ok(ngx_cira_table_check(t) == NGX_OK, "is sound after removals");
     ok(t->used == n - (n + 2) / 3, "and counts");
 
+    /* steps: all that is in use, once, within the budget */
+
+    seen = calloc(1, n);
+    good = 1;
+
+    for (resume = 0, k = 0; resume < t->capacity; k++) {
+        budget = 3;
+        i = resume;
+
+        while ((r = ngx_cira_table_scan(t, &resume, &budget)) != NULL) {
+            good &= !seen[r->worker]++;
+            ngx_cira_table_remove(t, r);
+        }
+
+        good &= resume - i == 3 || resume == t->capacity;
+        good &= resume == t->capacity || budget == 0;
+    }
+
+    ok(good && k == (n + 2) / 3, "looks at all in bounded steps");
+    ok(t->used == 0 && ngx_cira_table_check(t) == NGX_OK,
+       "which may remove them");
+
+    free(seen);
+
     g1 = ngx_cira_table_generation(t, 5000000);
     g2 = ngx_cira_table_generation(t, 5000000);
     ok(g2 > g1, "generations increase within a millisecond");
@@ -222,6 +246,70 @@ test_basics(void)
     ngx_cira_table_worker_remove(t, 0);
     ok(ngx_cira_table_worker_add(t, 78, 1, (u_char *) "/c", 0) != NULL,
        "leaves room");
+
+    ngx_cira_table_unlock(t);
+}
+
+
+/* Quarantined records go when their time is over, in bounded steps. */
+
+static void
+test_expire(void)
+{
+    uint32_t            i, n;
+    ngx_uint_t          calls, gone;
+    ngx_cira_table_t   *t;
+    ngx_cira_record_t  *r;
+
+    t = create();
+
+    ngx_cira_table_lock(t);
+
+    for (n = 0; add(t, n); n++) { /* void */ }
+
+    ok(ngx_cira_table_expire(t, 1000, n) == 0, "nothing in quarantine");
+
+    for (i = 0; i < n; i += 2) {
+        r = find(t, i);
+        ngx_cira_table_hide(t, r);
+        r->window = i % 4 ? 1000 : 2000;
+        ngx_cira_table_publish(t, r, NGX_CIRA_RECORD_QUARANTINED);
+    }
+
+    ok(t->quarantined == (n + 1) / 2, "%u in quarantine", t->quarantined);
+    ok(ngx_cira_table_check(t) == NGX_OK, "is sound");
+    ok(ngx_cira_table_expire(t, 999, n) == 0, "none is over");
+    ok(ngx_cira_table_expire(t, 1000, 4) == 1, "a step looks at some");
+
+    for (calls = 1, gone = 1; calls < n; calls++) {
+        gone += ngx_cira_table_expire(t, 1000, 4);
+
+        if (gone == n / 4) {
+            break;
+        }
+    }
+
+    ok(gone == n / 4 && calls <= n / 4 + 1, "more steps at all, %u", calls);
+    ok(find(t, 2) == NULL && find(t, 4) != NULL && find(t, 3) != NULL,
+       "those whose time is over, and no other");
+    ok(t->quarantined == (n + 1) / 2 - gone && t->used == n - gone
+       && ngx_cira_table_check(t) == NGX_OK, "is sound");
+
+    t->quarantined = 77;
+
+    ngx_cira_table_unlock(t);
+
+    t->writer = 1;
+    ngx_cira_table_lock(t);
+
+    ok(t->quarantined == (n + 1) / 2 - gone, "counted again by a rebuild");
+
+    for (calls = 0; calls < n && t->quarantined; calls++) {
+        (void) ngx_cira_table_expire(t, 2000, 7);
+    }
+
+    ok(t->quarantined == 0 && t->used == n / 2
+       && ngx_cira_table_check(t) == NGX_OK, "the rest");
 
     ngx_cira_table_unlock(t);
 }
@@ -426,6 +514,7 @@ main(void)
     ngx_time_init();
 
     test_basics();
+    test_expire();
     test_dead_holder();
     test_random_kill();
     test_step(100, 8, "a new device");
