@@ -290,7 +290,7 @@ subtest 'nonce: count, age, stale, lockout' => sub {
     like(join('', $sim->violations), qr/nonce count 00000001/, 'violation');
     is($sim->stop, 3, 'exit code 3');
 
-    ($sim, $s) = device(lockout => 2, lockout_seconds => 1);
+    ($sim, $s) = device(lockout => 2, lockout_seconds => 3);
     is($s->wsman($body)->{status}, 200, 'let in');
     is($s->wsman($body, password => 'x')->{status}, 401, 'wrong password');
     ok($sim->wait_event('locked'), 'locked');
@@ -736,11 +736,19 @@ subtest 'redirection' => sub {
     my ($w, $h) = unpack 'nn', take($s, $c, 32);
     is("$w $h", '640 400', 'size');
     $s->data($c, pack 'CCnnnn', 3, 0, 0, 0, $w, $h);
-    my $one = take($s, $c, 16 + $w * $h * 2);
-    is(length $one, 16 + $w * $h * 2, 'picture');
+    my $tiles = 10 * 7;
+    my $size = 4 + $tiles * 12 + $w * $h * 2;
+    my $one = take($s, $c, $size);
+    is(length $one, $size, 'picture');
+    is_deeply([unpack 'CxnnnnnN', $one], [0, $tiles, 0, 0, 64, 64, 0],
+        'made of tiles');
+    is(unpack('v', substr $one, 16 + 2 * 63, 2), int(63 * 31 / $w) << 11,
+        'first line, red grows');
     $s->data($c, pack 'CCnnnn', 3, 1, 0, 0, $w, $h);
-    my $two = take($s, $c, 16 + $w * $h * 2);
+    my $two = take($s, $c, $size);
     isnt($one, $two, 'it moves');
+    $s->data($c, pack('CCnnnn', 3, 0, 0, 0, 1, 1) );
+    is(length take($s, $c, 4 + 12 + 2), 18, 'one pixel');
     $s->data($c, pack 'CCxxN', 4, 1, 65);
     ok($sim->wait_event('key', key => 65), 'key');
 

@@ -1,7 +1,7 @@
 
 /*
- * KVM: an RFB 3.8 server with a test picture, a gradient and a white bar
- * that moves by eight pixels a frame.
+ * KVM: an RFB 3.8 server with a test picture, gradients and a white bar that
+ * moves by eight pixels a frame.
  */
 
 
@@ -14,6 +14,7 @@
 #define WIDTH   640
 #define HEIGHT  400
 #define BAR     8
+#define TILE    64
 #define FRAME   100                   /* ms */
 
 enum { K_OPEN = 0, K_VERSION, K_SECURITY, K_INIT, K_RUN };
@@ -30,51 +31,76 @@ put_u16(buf_t *b, unsigned v)
 }
 
 
-/* 16 bit: 5-6-5, 8 bit: 3-3-2 */
+/* red grows to the right, green downwards, the bar is white */
 
 static unsigned
 pixel(redir_t *r, unsigned x, unsigned y)
 {
-    unsigned  bar;
+    unsigned  bar, red, green, blue;
 
     bar = (r->frame * BAR) % WIDTH;
 
     if (x >= bar && x < bar + BAR) {
-        return r->bpp == 8 ? 0xff : 0xffff;
+        red = r->max[0];
+        green = r->max[1];
+        blue = r->max[2];
+
+    } else {
+        red = x * r->max[0] / WIDTH;
+        green = y * r->max[1] / HEIGHT;
+        blue = 0;
     }
 
-    if (r->bpp == 8) {
-        return (x * 7 / WIDTH) | (y * 7 / HEIGHT) << 3;
-    }
-
-    return (x * 31 / WIDTH) << 11 | (y * 63 / HEIGHT) << 5;
+    return red << r->shift[0] | green << r->shift[1] | blue << r->shift[2];
 }
 
 
+/* the firmware sends tiles; viewers take no larger ones */
+
 static void
-kvm_update(redir_t *r)
+kvm_tile(redir_t *r, unsigned x0, unsigned y0, unsigned w, unsigned h)
 {
     unsigned   x, y, v;
     buf_t     *out;
 
     out = &r->c->out;
 
-    buf_u8(out, 0);
-    buf_u8(out, 0);
-    put_u16(out, 1);
-    put_u16(out, r->x);
-    put_u16(out, r->y);
-    put_u16(out, r->w);
-    put_u16(out, r->h);
+    put_u16(out, x0);
+    put_u16(out, y0);
+    put_u16(out, w);
+    put_u16(out, h);
     buf_u32(out, 0);                  /* RAW */
 
-    for (y = r->y; y < (unsigned) r->y + r->h; y++) {
-        for (x = r->x; x < (unsigned) r->x + r->w; x++) {
+    for (y = y0; y < y0 + h; y++) {
+        for (x = x0; x < x0 + w; x++) {
             v = pixel(r, x, y);
             buf_u8(out, v & 0xff);
+
             if (r->bpp == 16) {
                 buf_u8(out, v >> 8);
             }
+        }
+    }
+}
+
+
+static void
+kvm_update(redir_t *r)
+{
+    unsigned  x, y, right, bottom;
+
+    right = r->x + r->w;
+    bottom = r->y + r->h;
+
+    buf_u8(&r->c->out, 0);
+    buf_u8(&r->c->out, 0);
+    put_u16(&r->c->out, ((r->w + TILE - 1) / TILE)
+                        * ((r->h + TILE - 1) / TILE));
+
+    for (y = r->y; y < bottom; y += TILE) {
+        for (x = r->x; x < right; x += TILE) {
+            kvm_tile(r, x, y, right - x < TILE ? right - x : TILE,
+                     bottom - y < TILE ? bottom - y : TILE);
         }
     }
 
@@ -105,6 +131,20 @@ kvm_frame(tmr_t *t)
 }
 
 
+/* maxima and shifts of red, green, blue as in a pixel format */
+
+static void
+kvm_format(redir_t *r, const u_char *p)
+{
+    unsigned  i;
+
+    for (i = 0; i < 3; i++) {
+        r->max[i] = (uint16_t) (p[2 * i] << 8 | p[2 * i + 1]);
+        r->shift[i] = p[6 + i];
+    }
+}
+
+
 static void
 kvm_server_init(redir_t *r)
 {
@@ -118,7 +158,9 @@ kvm_server_init(redir_t *r)
             16);
     buf_u32(out, 8);
     buf_str(out, "emulated");
+
     r->bpp = 16;
+    kvm_format(r, (const u_char *) "\0\x1f\0\x3f\0\x1f\x0b\x05\0");
 }
 
 
@@ -158,11 +200,14 @@ kvm_message(redir_t *r, const u_char *p, size_t n)
             return 0;
         }
 
-        if (p[4] != 8 && p[4] != 16) {
+        if ((p[4] != 8 && p[4] != 16) || p[6] || !p[7]
+            || p[14] >= p[4] || p[15] >= p[4] || p[16] >= p[4])
+        {
             return redir_bad(r, "RFB pixel format");
         }
 
         r->bpp = p[4];
+        kvm_format(r, p + 8);
         return 20;
 
     case 2:

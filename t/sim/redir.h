@@ -24,6 +24,8 @@ typedef struct {
 
     /* KVM */
     uint8_t         bpp;
+    uint16_t        max[3];           /* red, green, blue */
+    uint8_t         shift[3];
     uint16_t        x;                /* update asked for */
     uint16_t        y;
     uint16_t        w;
