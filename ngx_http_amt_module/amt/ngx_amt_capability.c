@@ -7,6 +7,9 @@
 #include "amt/ngx_amt_capability.h"
 
 
+#define NGX_AMT_CAP_TEXT  1024           /* bytes of a refusal's text */
+
+
 typedef struct {
     ngx_amt_frame_t        frame;
     ngx_cira_info_t       *info;
@@ -254,6 +257,63 @@ ngx_amt_cap_done_status(ngx_amt_flow_t *f, ngx_amt_cap_t *c,
 
     c->result->json = json;
     c->result->status = status;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_amt_cap_done_empty(ngx_amt_flow_t *f, ngx_amt_cap_t *c,
+    ngx_uint_t status)
+{
+    c->result->status = status;
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_amt_cap_refuse(ngx_amt_flow_t *f, ngx_amt_cap_t *c, ngx_uint_t status,
+    const char *title, const char *fmt, ...)
+{
+    u_char     *p, *last, buf[NGX_AMT_CAP_TEXT];
+    size_t      len;
+    va_list     args;
+    ngx_str_t   s;
+
+    last = buf + sizeof(buf);
+
+    va_start(args, fmt);
+    p = ngx_vslprintf(buf, last, fmt, args);
+    va_end(args);
+
+    /* device's text may have been cut inside a character */
+
+    if (p == last) {
+
+        while (p > buf && (p[-1] & 0xc0) == 0x80) {
+            p--;
+        }
+
+        if (p > buf && p[-1] >= 0xc0) {
+            p--;
+        }
+    }
+
+    len = p - buf;
+
+    s.len = len;
+    s.data = ngx_pnalloc(f->pool, len + 1);
+
+    if (s.data == NULL) {
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
+    }
+
+    ngx_memcpy(s.data, buf, len);
+
+    c->result->status = status;
+    c->result->title = title;
+    c->result->text = s;
 
     return NGX_OK;
 }

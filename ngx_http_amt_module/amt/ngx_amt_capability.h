@@ -57,6 +57,12 @@ typedef struct {
 typedef struct {
     json_t                    *json;     /* NULL: empty body */
     ngx_uint_t                 status;   /* of the REST answer; 0: 200 */
+
+    const char                *title;    /* of a refusal, or NULL */
+    ngx_str_t                  text;     /* data NULL: it is none; from the
+                                            flow's pool */
+
+    ngx_str_t                  guid;     /* from the caller: G of the texts */
 } ngx_amt_result_t;
 
 
@@ -146,6 +152,18 @@ ngx_int_t ngx_amt_cap_return_value(ngx_amt_wsman_response_t *res);
 ngx_int_t ngx_amt_cap_done(ngx_amt_flow_t *f, ngx_amt_cap_t *c, json_t *json);
 ngx_int_t ngx_amt_cap_done_status(ngx_amt_flow_t *f, ngx_amt_cap_t *c,
     ngx_uint_t status, json_t *json);
+/* The same without a body. */
+ngx_int_t ngx_amt_cap_done_empty(ngx_amt_flow_t *f, ngx_amt_cap_t *c,
+    ngx_uint_t status);
+
+/*
+ * Ends a body with what the contract refuses in words:
+ * {"error":title,"errorDescription":text}.  title NULL: the status's own,
+ * which is none for 409 and the whole table (E404*) for 404.  fmt as of
+ * ngx_sprintf(); where the contract writes G, &c->result->guid is "%V".
+ */
+ngx_int_t ngx_amt_cap_refuse(ngx_amt_flow_t *f, ngx_amt_cap_t *c,
+    ngx_uint_t status, const char *title, const char *fmt, ...);
 
 
 #endif /* _NGX_AMT_CAPABILITY_H_INCLUDED_ */

@@ -109,6 +109,7 @@ void ngx_amt_mps_json_drop(void *data);
 void ngx_amt_mps_write_drop(void *data);
 
 /* api->body for the route's op, see ngx_amt_route.h */
+ngx_int_t ngx_amt_mps_params_input(ngx_amt_api_t *api);
 ngx_int_t ngx_amt_mps_power_input(ngx_amt_api_t *api);
 
 /* what the audit line says besides guid and action; JSON text */

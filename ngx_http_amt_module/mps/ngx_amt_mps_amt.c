@@ -50,10 +50,17 @@ ngx_amt_mps_device(ngx_amt_flow_t *f, void *data)
         }
     }
 
+    v->result.guid = api->guid;
+
     ngx_amt_await(f, v, ngx_amt_op_run(f, &v->api->info, v->api->route->op,
                                        v->api->body, &v->result));
 
     status = v->result.status ? v->result.status : 200;
+
+    if (v->result.text.data) {
+        return ngx_amt_reply_refusal(v->api, status, v->result.title,
+                                     &v->result.text);
+    }
 
     if (v->result.json == NULL) {
         return ngx_amt_reply_empty(v->api, status);
@@ -64,6 +71,25 @@ ngx_amt_mps_device(ngx_amt_flow_t *f, void *data)
 fail:
 
     return NGX_ERROR;
+}
+
+
+/* The parameters behind :guid become members of the op's input. */
+
+ngx_int_t
+ngx_amt_mps_params_input(ngx_amt_api_t *api)
+{
+    if (!json_is_object(api->body)) {
+        json_decref(api->body);
+
+        api->body = json_object();
+
+        if (api->body == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return ngx_amt_route_members(api, 1, api->body);
 }
 
 

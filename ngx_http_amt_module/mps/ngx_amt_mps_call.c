@@ -176,9 +176,8 @@ ngx_amt_mps_identity(ngx_amt_api_t *api)
 ngx_int_t
 ngx_amt_mps_check(ngx_amt_api_t *api, ngx_http_request_t *r)
 {
-    json_t           *v;
-    ngx_int_t         rc;
-    ngx_amt_input_t   in;
+    ngx_int_t        rc;
+    ngx_amt_input_t  in;
 
     api->query = ngx_amt_body_query(api->pool, &r->args);
 
@@ -202,12 +201,8 @@ ngx_amt_mps_check(ngx_amt_api_t *api, ngx_http_request_t *r)
         goto done;
     }
 
-    if (api->guid.data) {
-        v = json_stringn((char *) api->guid.data, api->guid.len);
-
-        if (v == NULL || json_object_set_new(in.params, "guid", v) != 0) {
-            goto done;
-        }
+    if (ngx_amt_route_members(api, 0, in.params) != NGX_OK) {
+        goto done;
     }
 
     rc = ngx_amt_validate(api->route->checks, &in, api->pool,

@@ -11,6 +11,8 @@
 static const char *ngx_amt_reply_title(ngx_uint_t status);
 static ngx_int_t ngx_amt_reply_titled(ngx_amt_api_t *api, ngx_uint_t status,
     const char *text, ngx_uint_t guid);
+static ngx_int_t ngx_amt_reply_table_str(ngx_amt_api_t *api,
+    ngx_str_t *text);
 
 
 static const char  ngx_amt_reply_gone[] =
@@ -125,7 +127,50 @@ ngx_amt_reply_failed(ngx_amt_api_t *api, ngx_uint_t status, const char *text)
 
 
 ngx_int_t
+ngx_amt_reply_refusal(ngx_amt_api_t *api, ngx_uint_t status,
+    const char *title, ngx_str_t *text)
+{
+    ngx_amt_out_t  o;
+
+    if (title == NULL) {
+
+        if (status == 404) {
+            return ngx_amt_reply_table_str(api, text);
+        }
+
+        title = ngx_amt_reply_title(status);
+    }
+
+    ngx_amt_out_init(&o, api->pool, 256);
+    ngx_amt_out_open(&o, '{');
+
+    if (title) {
+        ngx_amt_out_key(&o, "error");
+        ngx_amt_out_cstring(&o, title);
+    }
+
+    ngx_amt_out_key(&o, "errorDescription");
+    ngx_amt_out_string(&o, text);
+    ngx_amt_out_close(&o, '}');
+
+    return ngx_amt_reply_out(api, status, &o);
+}
+
+
+ngx_int_t
 ngx_amt_reply_table(ngx_amt_api_t *api, const char *text)
+{
+    ngx_str_t  s;
+
+    s.data = (u_char *) text;
+    s.len = ngx_strlen(text);
+
+    return ngx_amt_reply_table_str(api, &s);
+}
+
+
+static ngx_int_t
+ngx_amt_reply_table_str(ngx_amt_api_t *api, ngx_str_t *text)
 {
     ngx_str_t      errors;
     ngx_amt_out_t  o;
@@ -137,7 +182,7 @@ ngx_amt_reply_table(ngx_amt_api_t *api, const char *text)
     ngx_amt_out_key(&o, "error");
     ngx_amt_out_json(&o, &errors);
     ngx_amt_out_key(&o, "errorDescription");
-    ngx_amt_out_cstring(&o, text);
+    ngx_amt_out_string(&o, text);
     ngx_amt_out_close(&o, '}');
 
     return ngx_amt_reply_out(api, 404, &o);

@@ -26,6 +26,9 @@ ngx_int_t ngx_amt_reply_failed(ngx_amt_api_t *api, ngx_uint_t status,
     const char *text);
 /* E404*: the whole table as error */
 ngx_int_t ngx_amt_reply_table(ngx_amt_api_t *api, const char *text);
+/* {"error":title,"errorDescription":text}; title NULL: as E(n), E404* */
+ngx_int_t ngx_amt_reply_refusal(ngx_amt_api_t *api, ngx_uint_t status,
+    const char *title, ngx_str_t *text);
 /* E404dev */
 ngx_int_t ngx_amt_reply_no_device(ngx_amt_api_t *api);
 /* HTML404, and the page for bad percent-encoding or methods */

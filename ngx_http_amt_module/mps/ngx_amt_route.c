@@ -288,3 +288,35 @@ ngx_amt_route_match(const ngx_amt_route_t *route, ngx_str_t *segment,
 
     return p == NULL ? NGX_OK : NGX_DECLINED;
 }
+
+
+ngx_int_t
+ngx_amt_route_members(ngx_amt_api_t *api, ngx_uint_t first, json_t *object)
+{
+    size_t       len;
+    json_t      *value;
+    ngx_uint_t   k;
+    const char  *p;
+
+    for (p = strchr(api->route->path, ':'), k = 0;
+         p && k < NGX_AMT_API_PARAMS;
+         p = strchr(p, ':'), k++)
+    {
+        len = strcspn(++p, "/");
+
+        if (k < first || api->params[k].data == NULL) {
+            continue;
+        }
+
+        value = json_stringn((char *) api->params[k].data,
+                             api->params[k].len);
+
+        if (value == NULL
+            || json_object_setn_new(object, p, len, value) != 0)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}

@@ -69,5 +69,13 @@ extern const ngx_amt_route_t  ngx_amt_routes_network[];
 ngx_int_t ngx_amt_route_find(ngx_amt_api_t *api, ngx_uint_t method,
     ngx_str_t *uri, ngx_str_t *prefix, ngx_uint_t *open);
 
+/*
+ * The values of the route's parameters, from the one of index first on, as
+ * members of object, by their names in the route's path.  NGX_OK, NGX_ERROR:
+ * no memory.
+ */
+ngx_int_t ngx_amt_route_members(ngx_amt_api_t *api, ngx_uint_t first,
+    json_t *object);
+
 
 #endif /* _NGX_AMT_ROUTE_H_INCLUDED_ */
