@@ -17,7 +17,7 @@
 #include <ngx_core.h>
 
 
-#define NGX_CIRA_API_VERSION  1
+#define NGX_CIRA_API_VERSION  2
 
 #define NGX_CIRA_GUID_LEN     16         /* bytes, in the order of the text */
 #define NGX_CIRA_GUID_TEXT    36
@@ -60,6 +60,14 @@ typedef struct {
      */
     ngx_int_t  (*list)(const u_char *cursor, ngx_cira_info_t *info,
         ngx_uint_t n);
+
+    /*
+     * Ends the connection of info->guid with info->generation.  NGX_OK: it
+     * was of this worker; NGX_DECLINED: this worker owned it and has it no
+     * more; NGX_AGAIN: another worker's, to be asked with EVICT at
+     * info->socket; NGX_ERROR: no cira_zone is configured.
+     */
+    ngx_int_t  (*evict)(ngx_cira_info_t *info);
 } ngx_cira_api_t;
 
 

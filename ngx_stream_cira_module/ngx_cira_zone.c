@@ -23,6 +23,8 @@ static ngx_int_t ngx_cira_zone_lookup(const u_char *guid,
     ngx_cira_info_t *info);
 static ngx_int_t ngx_cira_zone_list(const u_char *cursor,
     ngx_cira_info_t *info, ngx_uint_t n);
+static ngx_int_t ngx_cira_zone_disconnect(ngx_cira_info_t *info);
+static char *ngx_cira_zone_text(ngx_uint_t reason);
 static ngx_uint_t ngx_cira_zone_duplicate(ngx_cira_record_t *r, int64_t now);
 static void ngx_cira_zone_old(ngx_cira_table_t *t, ngx_cira_record_t *r,
     ngx_cira_zone_old_t *old);
@@ -43,7 +45,8 @@ static uint32_t               ngx_cira_zone_epoch;
 ngx_cira_api_t  ngx_cira_api = {
     NGX_CIRA_API_VERSION,
     ngx_cira_zone_lookup,
-    ngx_cira_zone_list
+    ngx_cira_zone_list,
+    ngx_cira_zone_disconnect
 };
 
 
@@ -545,10 +548,57 @@ ngx_cira_zone_evict(ngx_cira_zone_old_t *old, ngx_log_t *log)
 
     if (id->generation == old->generation) {
         ngx_cira_session_close(s, old->reason,
-                               old->reason == NGX_CIRA_DISCONNECT_POLICY
-                               ? "quarantined as a suspected duplicate"
-                               : "replaced by a newer connection");
+                               ngx_cira_zone_text(old->reason));
     }
+}
+
+
+/* What the reason of an eviction means here. */
+
+static char *
+ngx_cira_zone_text(ngx_uint_t reason)
+{
+    switch (reason) {
+
+    case NGX_CIRA_DISCONNECT_NOT_ALLOWED:
+        return "ended through the API";
+
+    case NGX_CIRA_DISCONNECT_POLICY:
+        return "quarantined as a suspected duplicate";
+
+    default:
+        return "replaced by a newer connection";
+    }
+}
+
+
+/* evict() of ngx_cira_api_t */
+
+static ngx_int_t
+ngx_cira_zone_disconnect(ngx_cira_info_t *info)
+{
+    ngx_cira_session_t  *s;
+
+    if (ngx_cira_zone_table() == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (info->worker != ngx_cira_worker_id) {
+        return NGX_AGAIN;
+    }
+
+    s = ngx_cira_session_find(info->guid);
+
+    if (s == NULL
+        || ngx_cira_session_identity(s)->generation != info->generation)
+    {
+        return NGX_DECLINED;
+    }
+
+    ngx_cira_session_close(s, NGX_CIRA_DISCONNECT_NOT_ALLOWED,
+                           ngx_cira_zone_text(NGX_CIRA_DISCONNECT_NOT_ALLOWED));
+
+    return NGX_OK;
 }
 
 

@@ -80,6 +80,14 @@ ngx_int_t ngx_amt_device_expect(ngx_amt_flow_t *f, const char *name,
 /* Gives channel and slot back (or closes them mid-answer); NULL is fine. */
 void ngx_amt_device_close(ngx_amt_device_t *dev);
 
+/*
+ * Operation: ends the device's CIRA connection, on whichever worker it is,
+ * also when the device has come again meanwhile as the same tenant's.
+ * NGX_OK: ended; NGX_DECLINED: not connected any more; errors: BUSY, TIMEOUT,
+ * INTERNAL.
+ */
+ngx_int_t ngx_amt_device_evict(ngx_amt_flow_t *f, ngx_cira_info_t *info);
+
 /* Forget the cached digest HA1 of a device: password changed, 401. */
 void ngx_amt_device_forget(ngx_str_t *guid);
 

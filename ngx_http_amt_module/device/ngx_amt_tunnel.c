@@ -13,8 +13,12 @@
 
 #define NGX_AMT_TUNNEL_BUFFER  16384
 #define NGX_AMT_TUNNEL_READS   16        /* per event */
+#define NGX_AMT_TUNNEL_REASON  1         /* of DISCONNECT, "not allowed" */
 
 
+static ngx_int_t ngx_amt_tunnel_ask(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
+    ngx_cira_info_t *info, ngx_str_t *out, const char *what,
+    ngx_msec_t timeout, ngx_pool_t *pool, ngx_amt_http_response_t *res);
 static ngx_int_t ngx_amt_tunnel_head(ngx_pool_t *pool, ngx_cira_info_t *info,
     ngx_uint_t fresh, ngx_str_t *out);
 static ngx_int_t ngx_amt_tunnel_dial(ngx_amt_tunnel_t *t,
@@ -73,19 +77,62 @@ ngx_amt_tunnel_connect(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
         return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_INTERNAL, "no memory");
     }
 
+    return ngx_amt_tunnel_ask(f, t, info, &out, "device slot", timeout, pool,
+                              res);
+}
+
+
+ngx_int_t
+ngx_amt_tunnel_evict(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
+    ngx_cira_info_t *info, ngx_msec_t timeout, ngx_pool_t *pool,
+    ngx_amt_http_response_t *res)
+{
+    u_char     *p, guid[NGX_CIRA_GUID_TEXT];
+    ngx_str_t   out;
+
+    ngx_amt_tunnel_close(t);
+
+    t->err = NGX_AMT_ERR_NONE;
+    t->gone = 0;
+
+    p = ngx_pnalloc(pool, 256);
+    if (p == NULL) {
+        return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_INTERNAL, "no memory");
+    }
+
+    ngx_cira_guid_text(guid, info->guid);
+
+    out.data = p;
+    out.len = ngx_sprintf(p, "EVICT %*s:%uL HTTP/1.1" CRLF
+                          "CIRA-Reason: %d" CRLF CRLF,
+                          (size_t) NGX_CIRA_GUID_TEXT, guid,
+                          info->generation, NGX_AMT_TUNNEL_REASON) - p;
+
+    return ngx_amt_tunnel_ask(f, t, info, &out, "device's owner", timeout,
+                              pool, res);
+}
+
+
+/* A request to the owner; its answer has no body that counts. */
+
+static ngx_int_t
+ngx_amt_tunnel_ask(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
+    ngx_cira_info_t *info, ngx_str_t *out, const char *what,
+    ngx_msec_t timeout, ngx_pool_t *pool, ngx_amt_http_response_t *res)
+{
     if (ngx_amt_tunnel_dial(t, info) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    t->out = out.data;
-    t->out_last = out.data + out.len;
+    t->out = out->data;
+    t->out_last = out->data + out->len;
     t->res = res;
 
     ngx_amt_http_init(res, pool);
 
     res->connect = 1;
 
-    return ngx_amt_tunnel_await(f, t, "device slot", timeout);
+    return ngx_amt_tunnel_await(f, t, what, timeout);
 }
 
 

@@ -58,6 +58,15 @@ ngx_int_t ngx_amt_tunnel_connect(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
     ngx_pool_t *pool, ngx_amt_http_response_t *res);
 
 /*
+ * Operation: asks the owner to end the connection of this generation; the
+ * tunnel is to be closed afterwards.  NGX_OK: it is ended; NGX_ERROR: t->gone
+ * when the owner has it no more, else t->err says why.
+ */
+ngx_int_t ngx_amt_tunnel_evict(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
+    ngx_cira_info_t *info, ngx_msec_t timeout, ngx_pool_t *pool,
+    ngx_amt_http_response_t *res);
+
+/*
  * Operation: sends size bytes, which are one chunk towards the owner as made
  * by ngx_amt_tunnel_chunk(), and reads one HTTP answer into *res.  NGX_OK;
  * NGX_ERROR: t->err says why (LOST, TIMEOUT, BAD_ANSWER, INTERNAL), and the

@@ -72,14 +72,6 @@ ngx_amt_hooks_auth_body(ngx_amt_flow_t *f, void *data)
 
     ngx_amt_begin(f, v);
 
-    ngx_amt_await_rc(f, v, ngx_amt_store_get(f, &v->guid, NULL, &v->row));
-
-    if (v->frame.rc == NGX_ERROR) {
-        goto fail;
-    }
-
-    v->known = (v->frame.rc == NGX_OK);
-
     /* also for an unknown device: both take the same way */
 
     ngx_amt_await_rc(f, v, ngx_amt_vault_read(f, &v->path, &v->secret));
@@ -87,6 +79,16 @@ ngx_amt_hooks_auth_body(ngx_amt_flow_t *f, void *data)
     if (v->frame.rc == NGX_ERROR) {
         goto fail;
     }
+
+    /* the row last: who deletes it ends the connections there are then */
+
+    ngx_amt_await_rc(f, v, ngx_amt_store_get(f, &v->guid, NULL, &v->row));
+
+    if (v->frame.rc == NGX_ERROR) {
+        goto fail;
+    }
+
+    v->known = (v->frame.rc == NGX_OK);
 
     why = ngx_amt_hooks_auth_decide(v);
 

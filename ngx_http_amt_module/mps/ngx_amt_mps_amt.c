@@ -141,10 +141,7 @@ ngx_amt_mps_devices_refresh(ngx_amt_flow_t *f, void *data)
 {
     ngx_amt_mps_refresh_t  *v = data;
 
-    u_char          *p;
     ngx_int_t        rc;
-    ngx_str_t        text;
-    ngx_amt_out_t    o;
     ngx_cira_info_t  info;
 
     ngx_amt_begin(f, v);
@@ -186,27 +183,7 @@ ngx_amt_mps_devices_refresh(ngx_amt_flow_t *f, void *data)
 
     ngx_amt_device_forget(&v->api->device);
 
-    text.data = ngx_pnalloc(v->api->pool, sizeof("Device info refreshed : ")
-                                          + v->api->guid.len);
-    if (text.data == NULL) {
-        return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
-    }
-
-    p = ngx_cpymem(text.data, "Device info refreshed : ",
-                   sizeof("Device info refreshed : ") - 1);
-    p = ngx_cpymem(p, v->api->guid.data, v->api->guid.len);
-
-    text.len = p - text.data;
-
-    ngx_amt_out_init(&o, v->api->pool, 128);
-    ngx_amt_out_open(&o, '{');
-    ngx_amt_out_key(&o, "success");
-    ngx_amt_out_int(&o, 200);
-    ngx_amt_out_key(&o, "description");
-    ngx_amt_out_string(&o, &text);
-    ngx_amt_out_close(&o, '}');
-
-    return ngx_amt_reply_out(v->api, 200, &o);
+    return ngx_amt_reply_success(v->api, "Device info refreshed : ");
 }
 
 

@@ -1,14 +1,13 @@
 
 /*
- * REST: reading devices - list, one, stats, tags - and deleting them.
- * Contract mps.md sections 2.3, 3.2, 3.3.
+ * REST: reading devices - list, one, stats, tags.  Contract mps.md sections
+ * 2.3, 3.2, 3.3.
  */
 
 
 #include "mps/ngx_amt_mps_frames.h"
 #include "mps/ngx_amt_mps_record.h"
 #include "mps/ngx_amt_reply.h"
-#include "device/ngx_amt_device.h"
 
 
 #define NGX_AMT_TOP_DEFAULT  25
@@ -70,18 +69,6 @@ const ngx_amt_check_t  ngx_amt_mps_list_checks[] = {
     /* repeated, it would be a list */
 
     { "friendlyName", NGX_AMT_IN_QUERY, NGX_AMT_CHECK_STRING,
-      NGX_AMT_CHECK_OPTIONAL, 0, 0, NULL, NULL, NULL },
-
-    { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
-};
-
-
-const ngx_amt_check_t  ngx_amt_mps_delete_checks[] = {
-
-    { "guid", NGX_AMT_IN_PARAMS, NGX_AMT_CHECK_UUID, 0, 0, 0, NULL, NULL,
-      NULL },
-
-    { "isSecretToBeDeleted", NGX_AMT_IN_QUERY, NGX_AMT_CHECK_BOOLEAN,
       NGX_AMT_CHECK_OPTIONAL, 0, 0, NULL, NULL, NULL },
 
     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
@@ -329,91 +316,4 @@ ngx_amt_mps_devices_get(ngx_amt_flow_t *f, void *data)
     ngx_amt_mps_record(&o, &v->row, 1);
 
     return ngx_amt_reply_out(v->api, 200, &o);
-}
-
-
-/*
- * The secret goes first: a row without it can be repaired by hand, a secret
- * without its row is forgotten.
- */
-
-ngx_int_t
-ngx_amt_mps_devices_delete(ngx_amt_flow_t *f, void *data)
-{
-    ngx_amt_mps_row_t  *v = data;
-
-    ngx_str_t  text;
-
-    ngx_amt_begin(f, v);
-
-    ngx_amt_mps_tenant(v->api, v->api->query, &v->tenant);
-
-    ngx_amt_await_rc(f, v, ngx_amt_store_get(f, &v->api->device, &v->tenant,
-                                             &v->row));
-
-    if (v->frame.rc == NGX_DECLINED) {
-        return ngx_amt_mps_not_found(v->api, &v->api->guid);
-    }
-
-    if (v->frame.rc != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    ngx_amt_flow_shield(f);
-
-    ngx_amt_mps_devices_text(v->api->query, "isSecretToBeDeleted", &text);
-
-    /* "1" passes the check, but is not meant */
-
-    if (text.len == 4) {
-
-        if (ngx_amt_mps_path(v->api, &v->path) != NGX_OK) {
-            v->frame.rc = ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL,
-                                             "no memory");
-            goto fail;
-        }
-
-        ngx_amt_await(f, v, ngx_amt_vault_delete(f, &v->path));
-
-        ngx_amt_device_forget(&v->api->device);
-    }
-
-    ngx_amt_await_rc(f, v, ngx_amt_store_delete(f, &v->api->device,
-                                                &v->tenant));
-
-    ngx_amt_flow_unshield(f);
-
-    if (v->frame.rc == NGX_DECLINED) {
-        return ngx_amt_mps_not_found(v->api, &v->api->guid);
-    }
-
-    if (v->frame.rc != NGX_OK) {
-        return NGX_ERROR;
-    }
-
-    return ngx_amt_reply_empty(v->api, 204);
-
-fail:
-
-    ngx_amt_flow_unshield(f);
-
-    return NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_amt_mps_delete_detail(ngx_amt_api_t *api, ngx_str_t *detail)
-{
-    ngx_str_t  text;
-
-    ngx_amt_mps_devices_text(api->query, "isSecretToBeDeleted", &text);
-
-    if (text.len == 4) {
-        ngx_str_set(detail, "{\"secrets\":true}");
-
-    } else {
-        ngx_str_set(detail, "{\"secrets\":false}");
-    }
-
-    return NGX_OK;
 }

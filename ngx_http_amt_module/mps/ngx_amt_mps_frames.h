@@ -54,6 +54,9 @@ typedef struct {
     json_t                 *secrets;     /* passwords to set, or NULL */
     json_t                 *merged;
     ngx_amt_secret_t        old;
+    ngx_uint_t              others;      /* old is another tenant's */
+    ngx_str_t               kept;        /* whose it is, when marked */
+    u_char                  kept_data[NGX_CIRA_TENANT_LEN];
     uint64_t                written;     /* version in Vault, 0: none */
     ngx_amt_error_t         err;
 } ngx_amt_mps_write_t;

@@ -7,6 +7,7 @@
 
 
 #include "mps/ngx_amt_mps_frames.h"
+#include "mps/ngx_amt_mps_kept.h"
 #include "mps/ngx_amt_mps_record.h"
 #include "mps/ngx_amt_reply.h"
 #include "mps/ngx_amt_route.h"
@@ -27,6 +28,7 @@ static void ngx_amt_mps_write_text(ngx_amt_mps_write_t *v, const char *name,
 static ngx_int_t ngx_amt_mps_write_json(ngx_amt_mps_write_t *v,
     const char *name, ngx_uint_t field, ngx_str_t *text);
 static ngx_int_t ngx_amt_mps_write_secrets(ngx_amt_mps_write_t *v);
+static void ngx_amt_mps_write_kept(ngx_amt_mps_write_t *v);
 static ngx_int_t ngx_amt_mps_write_merge(ngx_amt_mps_write_t *v);
 static ngx_int_t ngx_amt_mps_write_missing(ngx_amt_mps_write_t *v);
 static ngx_int_t ngx_amt_mps_write_taken(ngx_amt_mps_write_t *v);
@@ -160,7 +162,9 @@ ngx_amt_mps_devices_write(ngx_amt_flow_t *f, void *data)
 
     ngx_amt_flow_shield(f);
 
-    if (v->secrets == NULL) {
+    /* a new row may find a secret that is not its tenant's */
+
+    if (v->secrets == NULL && v->found) {
         goto row;
     }
 
@@ -173,6 +177,12 @@ ngx_amt_mps_devices_write(ngx_amt_flow_t *f, void *data)
 
         if (v->frame.rc != NGX_OK && v->frame.rc != NGX_DECLINED) {
             goto fail;
+        }
+
+        ngx_amt_mps_write_kept(v);
+
+        if (v->secrets == NULL && !v->others) {
+            goto row;
         }
 
         if (ngx_amt_mps_write_merge(v) != NGX_OK) {
@@ -233,6 +243,15 @@ row:
 
         if (v->old.data == NULL) {
             v->old.data = json_object();
+        }
+
+        /* a mark counts only in the version that was written with it */
+
+        if (v->kept.data
+            && ngx_amt_mps_kept_set(v->old.data, v->written + 1, &v->kept)
+               != NGX_OK)
+        {
+            (void) json_object_clear(v->old.data);
         }
 
         ngx_amt_await_rc(f, v, ngx_amt_vault_write(f, &v->path, v->old.data,
@@ -435,6 +454,31 @@ ngx_amt_mps_write_secrets(ngx_amt_mps_write_t *v)
 }
 
 
+/* A new row: what was kept for another tenant is as if it was not there. */
+
+static void
+ngx_amt_mps_write_kept(ngx_amt_mps_write_t *v)
+{
+    ngx_str_t  kept;
+
+    v->others = 0;
+    ngx_str_null(&v->kept);
+
+    if (v->found
+        || v->old.data == NULL
+        || ngx_amt_mps_kept_tenant(&v->old, &kept) != NGX_OK)
+    {
+        return;
+    }
+
+    v->kept.data = v->kept_data;
+    v->kept.len = ngx_min(kept.len, sizeof(v->kept_data));
+    ngx_memcpy(v->kept_data, kept.data, v->kept.len);
+
+    v->others = !ngx_amt_mps_same(&v->kept, &v->tenant);
+}
+
+
 /* The secret as read, with the new passwords in it. */
 
 static ngx_int_t
@@ -442,13 +486,16 @@ ngx_amt_mps_write_merge(ngx_amt_mps_write_t *v)
 {
     ngx_amt_mps_write_wipe(&v->merged);
 
-    v->merged = v->old.data ? json_deep_copy(v->old.data) : json_object();
+    v->merged = v->old.data && !v->others ? json_deep_copy(v->old.data)
+                                          : json_object();
 
-    if (v->merged == NULL || json_object_update(v->merged, v->secrets) != 0) {
+    if (v->merged == NULL
+        || (v->secrets && json_object_update(v->merged, v->secrets) != 0))
+    {
         return NGX_ERROR;
     }
 
-    return NGX_OK;
+    return ngx_amt_mps_kept_set(v->merged, 0, NULL);
 }
 
 

@@ -303,6 +303,37 @@ ngx_amt_reply_json(ngx_amt_api_t *api, ngx_uint_t status, json_t *value)
 
 
 ngx_int_t
+ngx_amt_reply_success(ngx_amt_api_t *api, const char *text)
+{
+    u_char         *p;
+    size_t          len;
+    ngx_str_t       s;
+    ngx_amt_out_t   o;
+
+    len = ngx_strlen(text);
+
+    s.data = ngx_pnalloc(api->pool, len + api->guid.len);
+    if (s.data == NULL) {
+        return NGX_ERROR;
+    }
+
+    p = ngx_cpymem(s.data, text, len);
+    p = ngx_cpymem(p, api->guid.data, api->guid.len);
+    s.len = p - s.data;
+
+    ngx_amt_out_init(&o, api->pool, 128);
+    ngx_amt_out_open(&o, '{');
+    ngx_amt_out_key(&o, "success");
+    ngx_amt_out_int(&o, 200);
+    ngx_amt_out_key(&o, "description");
+    ngx_amt_out_string(&o, &s);
+    ngx_amt_out_close(&o, '}');
+
+    return ngx_amt_reply_out(api, 200, &o);
+}
+
+
+ngx_int_t
 ngx_amt_reply_busy(ngx_amt_api_t *api, const char *text)
 {
     api->reply.retry = 1;

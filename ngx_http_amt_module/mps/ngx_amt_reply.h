@@ -43,6 +43,9 @@ ngx_int_t ngx_amt_reply_out(ngx_amt_api_t *api, ngx_uint_t status,
 ngx_int_t ngx_amt_reply_json(ngx_amt_api_t *api, ngx_uint_t status,
     json_t *value);
 
+/* 200 {"success":200,"description":text followed by G} */
+ngx_int_t ngx_amt_reply_success(ngx_amt_api_t *api, const char *text);
+
 /* 503 with Retry-After */
 ngx_int_t ngx_amt_reply_busy(ngx_amt_api_t *api, const char *text);
 

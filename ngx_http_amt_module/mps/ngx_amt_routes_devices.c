@@ -74,5 +74,13 @@ const ngx_amt_route_t  ngx_amt_routes_devices[] = {
       "device.refresh", NULL,
       "Exception during Device Refresh", NULL },
 
+    { NGX_HTTP_DELETE, "devices/disconnect/:guid",
+      NGX_AMT_SCOPE_DEVICES, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
+      ngx_amt_mps_guid_checks,
+      ngx_amt_mps_devices_disconnect, sizeof(ngx_amt_api_frame_t),
+      NULL, NULL, NULL,
+      "device.disconnect", NULL,
+      "Exception during Device Disconnect", NULL },
+
     { 0, NULL, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 };
