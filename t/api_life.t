@@ -29,8 +29,8 @@ sub call { my ($m, $p, @o) = @_; return $t->request($m, $p, @http, @o) }
 
 # ---- the route table itself: nothing without credentials or scope ----
 
-my $source = $t->read_file("$t->{root}/ngx_http_amt_module/mps/"
-    . 'ngx_amt_route.c');
+my $source = join '', map { $t->read_file($_) }
+    glob "$t->{root}/ngx_http_amt_module/mps/ngx_amt_routes_*.c";
 my @routes = $source =~ /\{ NGX_HTTP_(\w+), "([^"]+)",\s+([^,]+), ([^,]+),/g;
 my ($n, $bad) = (0, 0);
 my %scope = (NGX_AMT_SCOPE_READ => 'reader', NGX_AMT_SCOPE_POWER => 'power',
