@@ -2,15 +2,18 @@
 
 SHELL       = /bin/bash
 
-BUILD      ?= build
 CC         ?= cc
 CLANG      ?= clang
 JOBS       ?= $(shell nproc)
 DESTDIR    ?=
 FUZZ_TIME  ?= 30
 
-# Debian's nginx-dev by default; any source tree of nginx 1.22 or newer
-NGINX_SRC  ?= /usr/share/nginx/src
+# Debian's nginx-dev by default; any source tree of nginx 1.22 or newer, which
+# is built in a directory of its own and used by its tests
+DEBIAN_SRC  = /usr/share/nginx/src
+NGINX_SRC  ?= $(DEBIAN_SRC)
+OTHER       = $(filter-out $(DEBIAN_SRC),$(abspath $(NGINX_SRC)))
+BUILD      ?= build$(addprefix -,$(notdir $(OTHER)))
 
 B           = $(abspath $(BUILD))
 OBJS        = $(B)/nginx-$(shell echo $(abspath $(NGINX_SRC)) $(CC) | cksum \
@@ -27,7 +30,8 @@ MODULE_SRCS = $(shell find ngx_stream_cira_module ngx_http_amt_module \
 	-name '*.[ch]')
 
 
-.PHONY: all modules deps deps-test deps-fuzz deps-lint sim unit asan-nginx test test-asan test-valgrind \
+.PHONY: all modules deps deps-test deps-fuzz deps-lint sim unit asan-nginx \
+	plain-nginx test test-asan test-valgrind \
 	fuzz bench lint demo run install clean
 
 all: modules
@@ -94,10 +98,10 @@ modules: deps $(OBJS)/Makefile
 	    $(OBJS)/ngx_http_amt_module.so $(B)/modules/
 
 
-# ---- nginx itself with sanitizers: asan (tests), fuzz (libFuzzer) ------------
+# ---- nginx itself: asan (tests), fuzz (libFuzzer), plain (another tree) -------
 
 $(B)/nginx-src/configure: | deps-test
-	t/build/nginx-source $(B)/nginx-src
+	t/build/nginx-source $(B)/nginx-src $(OTHER)
 
 define variant
 $(B)/$(1)/Makefile: config $(B)/nginx-src/configure $(MODULE_DIRS)
@@ -125,8 +129,10 @@ endef
 
 $(eval $(call variant,asan,$(CC),$(SANITIZE)))
 $(eval $(call variant,fuzz,$(CLANG),$(SANITIZE) -fsanitize=fuzzer-no-link))
+$(eval $(call variant,plain,$(CC),$(HARDEN)))
 
 asan-nginx: $(B)/asan/libngx.a
+plain-nginx: $(B)/plain/libngx.a
 
 INCS = -I$(CURDIR)/ngx_http_amt_module -I$(CURDIR)/ngx_stream_cira_module \
 	$(addprefix -I$(B)/nginx-src/src/,core event event/modules os/unix \
@@ -169,16 +175,19 @@ SIM_MAKEFILE = $(wildcard t/sim/Makefile)
 sim:
 	$(if $(SIM_MAKEFILE),$(MAKE) --no-print-directory -s -C t/sim OUT=$(B))
 
-PROVE   = prove -It/lib --timer
+PROVE   = $(addprefix AMT_NGINX=,$(PLAIN)) prove -It/lib --timer
 TESTS  ?= t/*.t
 
-test: deps-test all sim unit
+# the server of another tree, in which its modules are tested
+PLAIN   = $(if $(OTHER),$(B)/plain/nginx)
+
+test: deps-test all sim unit $(if $(OTHER),plain-nginx)
 	AMT_BUILD=$(B) $(PROVE) $(TESTS)
 
 test-asan: deps-test asan-nginx sim unit
 	AMT_BUILD=$(B) AMT_VARIANT=asan $(PROVE) $(TESTS)
 
-test-valgrind: deps-test all sim
+test-valgrind: deps-test all sim $(if $(OTHER),plain-nginx)
 	AMT_BUILD=$(B) AMT_VARIANT=valgrind $(PROVE) $(TESTS)
 
 

@@ -11,10 +11,10 @@ use Fcntl qw(:flock);
 use Time::HiRes qw(sleep time);
 
 my %key = %AMT::Api::key;
-my $slow = AMT::Test::slow();
+my $pace = AMT::Test::pace();
 my ($t, $vault) = AMT::Api::start(
     listen => '127.0.0.1:%%PORT:http%%',
-    http => 'amt_budget ' . (3 * $slow) . 's;',
+    http => 'amt_budget ' . (3 * $pace) . 's;',
     extra => "listen 127.0.0.1:%%PORT:https%% ssl http2;\n"
         . "ssl_certificate %%DIR%%/web.crt;\n"
         . "ssl_certificate_key %%DIR%%/web.key;\n"
@@ -87,7 +87,7 @@ SKIP: {
     # streams that are reset
     $vault->mode('slow:0.3');
     for my $ms (1, 20, 50, 100, 200) {
-        my $s = sprintf '%.3f', $ms / 1000 + 0.1 * ($slow - 1);
+        my $s = sprintf '%.3f', $ms / 1000 + 0.1 * ($pace - 1);
         `curl -sk --http2 -m $s -H 'X-API-Key: $key{admin}' $url/health`;
     }
     $vault->mode('');
@@ -129,7 +129,7 @@ for my $mode ('', 'slow:0.02', 'slow:0.1') {
 $vault->mode('');
 
 # what was begun is finished: row and secret belong together
-sleep 0.5 * $slow;
+sleep 0.5 * $pace;
 $t->wait_for(sub { call('GET', '/debug')->{body} !~ /devices/ });
 my $row = call('GET', "$api/devices/$guid", as('admin'))->{json};
 my $secret = $vault->get("devices/$guid");
@@ -142,12 +142,12 @@ unlike(call('GET', '/debug')->{body}, qr/devices|health/,
 
 # ---- Vault is slower than the budget ----
 
-$vault->mode('slow:' . 4 * $slow);
+$vault->mode('slow:' . 4 * $pace);
 my $start = time;
 my $r = call('PATCH', "$api/devices", as('admin'), json => { guid => $guid,
     amtpassword => 'late' });
 like($r->{status}, qr/^(?:503|504)$/, 'Vault too slow');
-cmp_ok(time - $start, '<', 12 * $slow, 'is bounded');
+cmp_ok(time - $start, '<', 12 * $pace, 'is bounded');
 $r = call('GET', "$api/health");
 is($r->{status}, 503, 'health') or diag $r->{body};
 $vault->mode('');

@@ -10,10 +10,10 @@ use AMT::Api;
 use Time::HiRes qw(sleep time);
 
 my %key = %AMT::Api::key;
-my $slow = AMT::Test::slow();
+my $pace = AMT::Test::pace();
 my ($t, $vault) = AMT::Api::start(test => { workers => 2 },
-    http => 'amt_timeout ' . (2 * $slow) . 's; amt_budget '
-        . (5 * $slow) . 's;');
+    http => 'amt_timeout ' . (2 * $pace) . 's; amt_budget '
+        . (5 * $pace) . 's;');
 my $sim = AMT::Api::devices($t, count => 2, power_delay => 1);
 my $guid = $sim->guid(0);
 my $api = '/api/v1/amt';
@@ -192,7 +192,7 @@ for my $p (sort keys %exception) {
         my $got = "$r->{status} $r->{body}";
         ref $m->[1] ? like($got, $m->[1], "$p: $m->[0]")
             : is($got, $m->[1], "$p: $m->[0]");
-        ok($took < 5.5 * $slow, "$p: $m->[0] does not hang")
+        ok($took < 5.5 * $pace, "$p: $m->[0] does not hang")
             if $m->[0] eq 'no-answer';
         # the device is well again, with the same connection
         my $again = $t->get("$api/power/state/$guid", as('reader'));
@@ -235,7 +235,7 @@ for my $i (0 .. 30) {
     syswrite $s, $i % 2 ? "GET $api/power/capabilities/$guid$head\r\n"
         : "POST $api/power/action/$guid${head}Content-Type: application/json"
             . "\r\nContent-Length: 13\r\n\r\n{\"action\":10}";
-    sleep 0.001 * $i * $slow;
+    sleep 0.001 * $i * $pace;
     close $s;
 }
 $sim->misbehave(0, 'off');

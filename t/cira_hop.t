@@ -78,7 +78,7 @@ sub hop {
     $t->wait_for(sub { privates() == 2 });
     kill 'STOP', $pid;
     my $c = AMT::Dial->new($sock, $guid, $port, %h);
-    sleep 0.2 * $slow;
+    sleep 0.2 * AMT::Test::pace();
     kill 'CONT', $pid;
 
     return $c;

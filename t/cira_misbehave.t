@@ -17,14 +17,15 @@ $SIG{PIPE} = 'IGNORE';
 
 my $t = AMT::Test->new(workers => 1);
 my $slow = $t->slow;
+my $pace = $t->pace;
 
 $t->certs;
 $t->start(stream => <<"EOF", http => <<'EOF2');
     cira_path %%DIR%%/cira;
     cira_zone devices 1m;
     cira_auth http://unix:%%DIR%%/hook.sock:/auth;
-    cira_login_timeout ${\(2 * $slow)}s;
-    cira_connect_timeout ${\(1 * $slow)}s;
+    cira_login_timeout ${\(2 * $pace)}s;
+    cira_connect_timeout ${\(1 * $pace)}s;
     cira_duplicate 1000 per 1s;
 
     server {
@@ -84,7 +85,7 @@ sub call {
         $c->send("POST /wsman HTTP/1.1\r\nHost: x\r\n" . authorization($guid)
             . 'Content-Length: ' . length($body) . "\r\n\r\n$body");
 
-        my $end = time + ($seconds // 5) * $slow;
+        my $end = time + ($seconds ? $seconds * $pace : 5 * $slow);
         while ($c->{in} !~ m{\r\n0\r\n\r\n\z|</html>\n\z|\nyes\z}) {
             last unless $c->fill($end);
         }
@@ -292,7 +293,7 @@ if ($c) {
     printed($c, qr/> \z/);
     $s->mark;
     $c->send(pack 'VVv/a*', 0x28, 1, "blast 12000000\r");
-    sleep 2 * $slow;                        # and nobody reads
+    sleep 2 * $pace;                        # and nobody reads
     ok($s->wait_event('close', port => 16994)
         || $s->wait_event('disconnected', timeout => 1),
         'what does not fit the window ends the channel');

@@ -14,7 +14,8 @@ package AMT::Test;
 #   $t->reload; $t->kill_worker; $t->upgrade; $t->stop;
 #
 # Environment: AMT_BUILD (build directory), AMT_VARIANT (empty, asan,
-# valgrind), AMT_KEEP (keeps the directory), AMT_DEBUG (debug log).
+# valgrind), AMT_NGINX (a server that has stream built in, instead of Debian's),
+# AMT_KEEP (keeps the directory), AMT_DEBUG (debug log).
 
 use strict;
 use warnings;
@@ -45,6 +46,10 @@ sub build { abs_path($ENV{AMT_BUILD} || 'build') }
 
 # How much slower things may be: sanitizers 3, valgrind 20.
 sub slow { { asan => 3, valgrind => 20 }->{variant()} || 1 }
+
+# How much times have to be stretched that pass in any case: pauses, and
+# timeouts of the server that a test waits for.
+sub pace { { asan => 2, valgrind => 4 }->{variant()} || 1 }
 
 sub new {
     my ($class, %o) = @_;
@@ -162,7 +167,7 @@ sub config {
 
     my $modules = variant() eq 'asan' ? build() . '/asan' : build() . '/modules';
     my $load = $self->{nginx} ? '' : join '', map { "load_module $_;\n" }
-        grep { variant() ne 'asan' || !m{^/usr/} }
+        grep { variant() ne 'asan' && !$ENV{AMT_NGINX} || !m{^/usr/} }
         '/usr/lib/nginx/modules/ngx_stream_module.so',
         "$modules/ngx_stream_cira_module.so",
         "$modules/ngx_http_amt_module.so";
@@ -203,7 +208,8 @@ sub command {
     my ($self, @args) = @_;
     my $dir = $self->{dir};
     my $nginx = $self->{nginx}
-        || (variant() eq 'asan' ? build() . '/asan/nginx' : '/usr/sbin/nginx');
+        || (variant() eq 'asan' ? build() . '/asan/nginx'
+            : $ENV{AMT_NGINX} || '/usr/sbin/nginx');
     my @cmd = ($nginx, '-p', $dir, '-c', "$dir/nginx.conf",
         '-e', $self->{error_log} || "$dir/logs/error.log", @args);
 
