@@ -75,14 +75,17 @@ typedef struct {
     /* private to ngx_amt_ws.c */
     uint64_t              rest;          /* of the frame's payload */
     uint64_t              total;         /* of the message so far */
-    uint64_t              mask;          /* next eight bytes of the key */
     ngx_amt_ws_utf8_t     utf8;
     u_char                state;
     u_char                op;            /* of the frame */
     u_char                fin;
+    u_char                wide;          /* length has eight bytes */
     u_char                opened;        /* a message is not complete */
-    u_char                need;          /* bytes of the head to come */
+    u_char                begun;         /* a piece of it was returned */
+    u_char                need;          /* bytes of the field to come */
     u_char                fill;          /* of the control payload */
+    u_char                phase;         /* of the mask */
+    u_char                mask[4];
     u_char                control[NGX_AMT_WS_CONTROL_MAX];
 } ngx_amt_ws_reader_t;
 
@@ -97,10 +100,9 @@ void ngx_amt_ws_reader_init(ngx_amt_ws_reader_t *r, uint64_t max_frame,
  * into them, that of the others into the reader, until the next call.
  *
  * How the bytes of a stream are cut does not change what is read, apart from
- * where EV_DATA is cut.  A piece may end within a UTF-8 character, and may be
- * empty when it is first or last.  Text is valid up to the end of the piece;
- * whether a character is cut off at the end of a message is known before its
- * last piece, which then is EV_FAILED.
+ * where EV_DATA is cut.  A piece is empty only when it is the last.  A piece
+ * of text may end within a character; its bytes are valid so far, and a text
+ * that is not valid has no last piece.
  */
 ngx_amt_ws_event_e ngx_amt_ws_read(ngx_amt_ws_reader_t *r, u_char **p,
     u_char *last);

@@ -105,6 +105,9 @@ typedef struct {
 } ngx_amt_ws_settings_t;
 
 
+/* "client", "worker" ...: for logs, events and metrics; static */
+const char *ngx_amt_ws_end_name(ngx_amt_ws_end_e end);
+
 /*
  * Settings as configured for the request's location: amt_ws_ping,
  * amt_ws_timeout, amt_ws_idle, amt_ws_max_message (frames, too).
@@ -157,7 +160,7 @@ void ngx_amt_ws_resume(ngx_amt_ws_t *ws);
  */
 void ngx_amt_ws_close(ngx_amt_ws_t *ws, ngx_uint_t code, ngx_str_t *reason);
 
-/* Other settings of a socket that is open: timers, caps. */
+/* Another idle timeout, from now on; 0: none. */
 void ngx_amt_ws_set_idle(ngx_amt_ws_t *ws, ngx_msec_t idle);
 
 ngx_http_request_t *ngx_amt_ws_request(ngx_amt_ws_t *ws);

@@ -12,7 +12,9 @@
 #include "ngx_http_amt.h"
 
 
-#define NGX_AMT_WS_ACCEPT_LEN  28
+#define NGX_AMT_WS_ACCEPT_LEN        28
+
+#define NGX_AMT_WS_UPGRADE_REQUIRED  426
 
 
 typedef struct {
