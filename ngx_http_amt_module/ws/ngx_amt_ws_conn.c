@@ -909,11 +909,18 @@ ngx_amt_ws_free(ngx_amt_ws_t *ws)
 
     c = ws->connection;
 
+    /* the client's own words could forge lines */
+
+    if (ws->result.end == NGX_AMT_WS_END_CLIENT) {
+        ngx_str_null(&ws->result.reason);
+    }
+
     ngx_log_error(NGX_LOG_INFO, c->log, 0,
-                  "WebSocket ended by %s with %ui \"%V\", "
+                  "WebSocket ended by %s with %ui%s%V, "
                   "%O bytes received, %O sent",
                   ngx_amt_ws_end_name(ws->result.end), ws->result.code,
-                  &ws->result.reason, ws->bytes_in, ws->bytes_out);
+                  ws->result.reason.len ? ": " : "", &ws->result.reason,
+                  ws->bytes_in, ws->bytes_out);
 
     ws->freed = 1;
     ws->dead = 1;

@@ -1,9 +1,9 @@
 
 /*
  * nginx with both modules linked in and one more, whose locations run an
- * operation of flow/ and vault/ and tell what came out.  t/vault.t, t/call.t
- * and t/flow.t start it as their nginx; without arguments it is a test of the
- * list of modules.
+ * operation of flow/ and vault/ and tell what came out, or open a WebSocket.
+ * t/vault.t, t/flow.t and t/ws.t start it as their nginx; without arguments it
+ * is a test of the list of modules.
  *
  *     location /run { amt_test; }
  *     GET /run?op=read&path=devices/x&budget=ms&n=times&detach&shield
@@ -18,6 +18,7 @@
 #include "flow/ngx_amt_flow.h"
 #include "vault/ngx_amt_vault.h"
 #include "tap.h"
+#include "amt_nginx_ws.h"
 
 
 /* The lists that configure made, under names of their own. */
@@ -528,6 +529,9 @@ main(int argc, char *const *argv)
 
     ngx_module_names[n] = "ngx_http_amt_test_module";
     ngx_modules[n++] = &test_module;
+
+    ngx_module_names[n] = "ngx_http_amt_test_ws_module";
+    ngx_modules[n++] = &test_ws_module;
 
     if (argc == 1) {
         test_modules();
