@@ -47,7 +47,7 @@ for my $round (1 .. $ROUNDS) {
         1 .. $AT_ONCE;
     my $hold = $t->socket('http');
     syswrite $hold, "GET /hold HTTP/1.1\r\nHost: h\r\n\r\n";
-    sleep 1.5 * AMT::Test::slow();
+    sleep 1.5 * AMT::Test::pace();
 
     for my $s (@s) {
         setsockopt $s, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0;

@@ -87,6 +87,7 @@ $hooks->answer('/auth', 403);
 my $e = AMT::Apf->connect($t->port('cira'));
 ok(!$e->login($user, $bad, guid => $guid . '02'), 'refused');
 $e->close;
+$t->wait_for(sub { (found($bad))[0] == 0 });      # until its session ended
 is_deeply([found($good, $bad)], [0, 0], 'nor is the one of the refused');
 
 # the search itself finds what is there
