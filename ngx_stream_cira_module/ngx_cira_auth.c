@@ -15,6 +15,7 @@
 #include "ngx_stream_cira.h"
 #include "ngx_cira_http.h"
 #include "ngx_cira_json.h"
+#include "ngx_cira_utf8.h"
 #include "ngx_cira_hooks.h"
 
 
@@ -65,8 +66,8 @@ ngx_cira_auth_start(ngx_cira_auth_request_t *req, ngx_cira_auth_pt handler,
     a->log = log;
 
     if (req->user.len == 0
-        || ngx_cira_json_utf8(&req->user) != NGX_OK
-        || ngx_cira_json_utf8(&req->password) != NGX_OK)
+        || !ngx_cira_utf8_valid(req->user.data, req->user.len)
+        || !ngx_cira_utf8_valid(req->password.data, req->password.len))
     {
         /* JSON cannot carry them as they are, so no service can know them */
 

@@ -8,10 +8,10 @@
 #include <ngx_core.h>
 #include <openssl/crypto.h>
 #include "ngx_cira_json.h"
+#include "ngx_cira_utf8.h"
 
 
 static ngx_int_t ngx_cira_json_reserve(ngx_cira_json_t *j, size_t n);
-static size_t ngx_cira_json_char(u_char *p, size_t size);
 
 
 ngx_int_t
@@ -109,7 +109,7 @@ ngx_cira_json_string(ngx_cira_json_t *j, u_char *p, size_t len)
             *j->last++ = *p++;
 
         } else {
-            n = ngx_cira_json_char(p, last - p);
+            n = ngx_cira_utf8_char(p, last - p);
 
             if (n == 0) {
                 j->last = ngx_cpymem(j->last, "\xef\xbf\xbd", 3);
@@ -144,85 +144,4 @@ ngx_cira_json_free(ngx_cira_json_t *j)
     }
 
     ngx_memzero(j, sizeof(ngx_cira_json_t));
-}
-
-
-ngx_int_t
-ngx_cira_json_utf8(ngx_str_t *s)
-{
-    size_t   n;
-    u_char  *p, *last;
-
-    p = s->data;
-    last = p + s->len;
-
-    while (p < last) {
-        n = ngx_cira_json_char(p, last - p);
-
-        if (n == 0 || *p == '\0') {
-            return NGX_ERROR;
-        }
-
-        p += n;
-    }
-
-    return NGX_OK;
-}
-
-
-/*
- * Length of the character at p, 0: not UTF-8 as RFC 3629 section 4 has it.
- * nginx's decoder takes some invalid sequences (0xf8.., wrong continuations).
- */
-
-static size_t
-ngx_cira_json_char(u_char *p, size_t size)
-{
-    u_char  low, high;
-    size_t  i, len;
-
-    low = 0x80;
-    high = 0xbf;
-
-    if (*p < 0x80) {
-        return 1;
-
-    } else if (*p >= 0xc2 && *p <= 0xdf) {
-        len = 2;
-
-    } else if (*p >= 0xe0 && *p <= 0xef) {
-        len = 3;
-
-        if (*p == 0xe0) {
-            low = 0xa0;
-
-        } else if (*p == 0xed) {
-            high = 0x9f;
-        }
-
-    } else if (*p >= 0xf0 && *p <= 0xf4) {
-        len = 4;
-
-        if (*p == 0xf0) {
-            low = 0x90;
-
-        } else if (*p == 0xf4) {
-            high = 0x8f;
-        }
-
-    } else {
-        return 0;
-    }
-
-    if (size < len || p[1] < low || p[1] > high) {
-        return 0;
-    }
-
-    for (i = 2; i < len; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-    }
-
-    return len;
 }

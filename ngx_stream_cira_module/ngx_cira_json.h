@@ -29,8 +29,5 @@ void ngx_cira_json_string(ngx_cira_json_t *j, u_char *p, size_t len);
 void ngx_cira_json_number(ngx_cira_json_t *j, int64_t n);
 void ngx_cira_json_free(ngx_cira_json_t *j);
 
-/* NGX_OK when all bytes are valid UTF-8 without NUL. */
-ngx_int_t ngx_cira_json_utf8(ngx_str_t *s);
-
 
 #endif /* _NGX_CIRA_JSON_H_INCLUDED_ */

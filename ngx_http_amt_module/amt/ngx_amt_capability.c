@@ -5,6 +5,7 @@
 
 
 #include "amt/ngx_amt_capability.h"
+#include "ngx_cira_utf8.h"
 
 
 #define NGX_AMT_CAP_TEXT  1024           /* bytes of a refusal's text */
@@ -289,18 +290,7 @@ ngx_amt_cap_refuse(ngx_amt_flow_t *f, ngx_amt_cap_t *c, ngx_uint_t status,
 
     /* device's text may have been cut inside a character */
 
-    if (p == last) {
-
-        while (p > buf && (p[-1] & 0xc0) == 0x80) {
-            p--;
-        }
-
-        if (p > buf && p[-1] >= 0xc0) {
-            p--;
-        }
-    }
-
-    len = p - buf;
+    len = ngx_cira_utf8_whole(buf, p - buf);
 
     s.len = len;
     s.data = ngx_pnalloc(f->pool, len + 1);

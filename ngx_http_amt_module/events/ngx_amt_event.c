@@ -6,7 +6,7 @@
 
 
 #include "events/ngx_http_amt_events_module.h"
-#include "mps/ngx_amt_body.h"
+#include "ngx_cira_utf8.h"
 
 
 static size_t ngx_amt_event_copy(u_char *dst, size_t size,
@@ -128,7 +128,7 @@ ngx_amt_event_copy(u_char *dst, size_t size, const ngx_str_t *src)
 
     ngx_memcpy(dst, src->data, len);
 
-    if (!ngx_amt_body_utf8(dst, len)) {
+    if (!ngx_cira_utf8_valid(dst, len)) {
 
         for (i = 0; i < len; i++) {
             if (dst[i] >= 0x80) {

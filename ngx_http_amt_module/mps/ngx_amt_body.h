@@ -83,9 +83,6 @@ json_t *ngx_amt_body_query(ngx_pool_t *pool, ngx_str_t *args);
 json_t *ngx_amt_body_headers(ngx_http_request_t *r);
 json_t *ngx_amt_body_cookies(ngx_http_request_t *r);
 
-/* 1 when the bytes are valid UTF-8 without NUL. */
-ngx_uint_t ngx_amt_body_utf8(u_char *p, size_t len);
-
 /* Percent-decodes in place; NGX_ERROR: bad encoding. */
 ngx_int_t ngx_amt_body_unescape(ngx_str_t *s, ngx_uint_t plus);
 

@@ -6,6 +6,7 @@
 
 
 #include "mps/ngx_amt_body.h"
+#include "ngx_cira_utf8.h"
 #include <zlib.h>
 
 
@@ -54,7 +55,7 @@ ngx_amt_body_parse(ngx_amt_body_t *body, json_t **json)
         goto done;
     }
 
-    if (!ngx_amt_body_utf8(body->start, body->last - body->start)) {
+    if (!ngx_cira_utf8_valid(body->start, body->last - body->start)) {
         body->text = "body is not valid UTF-8";
         rc = NGX_AMT_BODY_REFUSED;
         goto done;
@@ -253,56 +254,6 @@ ngx_amt_body_window(ngx_amt_body_t *body, u_char *out, size_t *len,
 }
 
 
-ngx_uint_t
-ngx_amt_body_utf8(u_char *p, size_t len)
-{
-    u_char    *last, *start;
-    uint32_t   n;
-
-    if (len == 0) {
-        return 1;
-    }
-
-    last = p + len;
-
-    while (p < last) {
-
-        if (*p < 0x80) {
-            if (*p == '\0') {
-                return 0;
-            }
-
-            p++;
-            continue;
-        }
-
-        start = p;
-        n = ngx_utf8_decode(&p, last - p);
-
-        if (n > 0x10ffff || (n >= 0xd800 && n <= 0xdfff)
-            || p - start != (n < 0x80 ? 1 : n < 0x800 ? 2
-                             : n < 0x10000 ? 3 : 4))
-        {
-            return 0;
-        }
-
-        /* nginx's decoder takes 0xf8.. and any byte from 0x80 on behind it */
-
-        if (*start > 0xf4) {
-            return 0;
-        }
-
-        while (++start < p) {
-            if ((*start & 0xc0) != 0x80) {
-                return 0;
-            }
-        }
-    }
-
-    return 1;
-}
-
-
 ngx_int_t
 ngx_amt_body_unescape(ngx_str_t *s, ngx_uint_t plus)
 {
@@ -395,7 +346,7 @@ ngx_amt_body_query(ngx_pool_t *pool, ngx_str_t *args)
         /* what cannot be decoded stays as it is */
 
         if (ngx_amt_body_unescape(&key, 1) != NGX_OK
-            || !ngx_amt_body_utf8(key.data, key.len))
+            || !ngx_cira_utf8_valid(key.data, key.len))
         {
             key.len = eq - p;
             ngx_memcpy(key.data, p, key.len);
@@ -406,14 +357,14 @@ ngx_amt_body_query(ngx_pool_t *pool, ngx_str_t *args)
         ngx_memcpy(value.data, end - value.len, value.len);
 
         if (ngx_amt_body_unescape(&value, 1) != NGX_OK
-            || !ngx_amt_body_utf8(value.data, value.len))
+            || !ngx_cira_utf8_valid(value.data, value.len))
         {
             value.len = eq < end ? end - eq - 1 : 0;
             ngx_memcpy(value.data, end - value.len, value.len);
         }
 
-        if (!ngx_amt_body_utf8(key.data, key.len)
-            || !ngx_amt_body_utf8(value.data, value.len))
+        if (!ngx_cira_utf8_valid(key.data, key.len)
+            || !ngx_cira_utf8_valid(value.data, value.len))
         {
             continue;
         }
@@ -506,14 +457,14 @@ ngx_amt_body_headers(ngx_http_request_t *r)
         }
 
         if (h[i].key.len > sizeof(lower)
-            || !ngx_amt_body_utf8(h[i].value.data, h[i].value.len))
+            || !ngx_cira_utf8_valid(h[i].value.data, h[i].value.len))
         {
             continue;
         }
 
         ngx_strlow(lower, h[i].key.data, h[i].key.len);
 
-        if (!ngx_amt_body_utf8(lower, h[i].key.len)) {
+        if (!ngx_cira_utf8_valid(lower, h[i].key.len)) {
             continue;
         }
 
@@ -563,7 +514,7 @@ ngx_amt_body_cookies(ngx_http_request_t *r)
 
         if (h[i].key.len != 6
             || ngx_strncasecmp(h[i].key.data, (u_char *) "cookie", 6) != 0
-            || !ngx_amt_body_utf8(h[i].value.data, h[i].value.len))
+            || !ngx_cira_utf8_valid(h[i].value.data, h[i].value.len))
         {
             continue;
         }

@@ -6,6 +6,7 @@
 
 
 #include "mps/ngx_amt_route.h"
+#include "ngx_cira_utf8.h"
 
 
 #define NGX_AMT_SEGMENTS  8
@@ -104,7 +105,7 @@ ngx_amt_route_params(ngx_amt_api_t *api, ngx_str_t *params)
         api->params[i].len = params[i].len;
 
         if (ngx_amt_body_unescape(&api->params[i], 0) != NGX_OK
-            || !ngx_amt_body_utf8(api->params[i].data, api->params[i].len))
+            || !ngx_cira_utf8_valid(api->params[i].data, api->params[i].len))
         {
             api->bad_path = 1;
         }

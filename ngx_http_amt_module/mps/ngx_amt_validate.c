@@ -6,6 +6,7 @@
 
 
 #include "mps/ngx_amt_validate.h"
+#include "ngx_cira_utf8.h"
 
 
 #define NGX_AMT_FIELD_MAX   128
@@ -265,13 +266,9 @@ ngx_amt_validate_push(ngx_amt_validate_t *v, json_t *value,
         /* a cut name must not end inside a UTF-8 sequence */
 
         if (last == instance->path + NGX_AMT_FIELD_MAX - 1) {
-            while (last > instance->path && (last[-1] & 0xc0) == 0x80) {
-                last--;
-            }
-
-            if (last > instance->path && last[-1] >= 0xc0) {
-                last--;
-            }
+            last = instance->path
+                   + ngx_cira_utf8_whole(instance->path,
+                                         last - instance->path);
         }
 
     } else if (n >= 0) {

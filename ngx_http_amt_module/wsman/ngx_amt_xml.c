@@ -9,6 +9,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "wsman/ngx_amt_xml.h"
+#include "ngx_cira_utf8.h"
 #include <expat.h>
 
 
@@ -190,46 +191,17 @@ ngx_amt_xml_clean(ngx_pool_t *pool, ngx_str_t *in, ngx_str_t *out)
 size_t
 ngx_amt_xml_char_len(u_char *p, u_char *last)
 {
-    size_t    i, n;
-    uint32_t  c;
+    size_t  n;
 
-    c = *p;
-
-    if (c < 0x80) {
-        return (c >= 0x20 || c == '\t' || c == '\n' || c == '\r') ? 1 : 0;
+    if (*p < 0x20) {
+        return (*p == '\t' || *p == '\n' || *p == '\r') ? 1 : 0;
     }
 
-    if (c >= 0xc2 && c <= 0xdf) {
-        n = 2;
-        c &= 0x1f;
+    n = ngx_cira_utf8_char(p, last - p);
 
-    } else if (c >= 0xe0 && c <= 0xef) {
-        n = 3;
-        c &= 0x0f;
+    /* U+FFFE and U+FFFF are characters, but none of XML */
 
-    } else if (c >= 0xf0 && c <= 0xf4) {
-        n = 4;
-        c &= 0x07;
-
-    } else {
-        return 0;
-    }
-
-    if ((size_t) (last - p) < n) {
-        return 0;
-    }
-
-    for (i = 1; i < n; i++) {
-        if ((p[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-
-        c = (c << 6) | (p[i] & 0x3f);
-    }
-
-    if ((n == 3 && c < 0x800) || (n == 4 && c < 0x10000) || c > 0x10ffff
-        || (c >= 0xd800 && c <= 0xdfff) || c == 0xfffe || c == 0xffff)
-    {
+    if (n == 3 && p[0] == 0xef && p[1] == 0xbf && p[2] >= 0xbe) {
         return 0;
     }
 

@@ -65,7 +65,6 @@ main(void)
     u_char      all[65536];
     size_t      i, n;
     json_t     *root;
-    ngx_str_t   s;
 
     srandom(1);
 
@@ -106,18 +105,6 @@ main(void)
     root = round_trip(all, sizeof(all));
     ok(root != NULL, "64 KB grow the buffer");
     json_decref(root);
-
-    ngx_str_set(&s, "caf\xc3\xa9");
-    ok(ngx_cira_json_utf8(&s) == NGX_OK, "valid UTF-8");
-    ngx_str_set(&s, "caf\xe9");
-    ok(ngx_cira_json_utf8(&s) == NGX_ERROR, "latin-1 is no UTF-8");
-    s.data = (u_char *) "a\0b";
-    s.len = 3;
-    ok(ngx_cira_json_utf8(&s) == NGX_ERROR, "NUL is refused");
-    ngx_str_set(&s, "\xed\xa0\x80");
-    ok(ngx_cira_json_utf8(&s) == NGX_ERROR, "a surrogate is refused");
-    s.len = 0;
-    ok(ngx_cira_json_utf8(&s) == NGX_OK, "an empty string is fine");
 
     return done();
 }
