@@ -437,15 +437,6 @@ test_query(void)
     ok(UNESCAPE("a%4") == NGX_ERROR, "cut escape");
     ok(UNESCAPE("a%") == NGX_ERROR, "lone percent");
     ok(UNESCAPE("%g0") == NGX_ERROR, "bad escape");
-
-#define UTF8(text)  ngx_amt_body_utf8((u_char *) text, sizeof(text) - 1)
-
-    ok(UTF8("") && UTF8("abc") && UTF8("\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80"),
-       "valid UTF-8");
-    ok(!UTF8("\xc3") && !UTF8("\x80") && !UTF8("\xff") && !UTF8("a\0b")
-       && !UTF8("\xc0\x80") && !UTF8("\xe0\x80\x80") && !UTF8("\xed\xa0\x80")
-       && !UTF8("\xf4\x90\x80\x80") && !UTF8("\xf0\x80\x80\x80")
-       && !UTF8("\xe2\x82"), "invalid UTF-8");
 }
 
 
