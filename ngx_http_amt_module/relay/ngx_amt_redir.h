@@ -36,6 +36,8 @@ typedef enum {
 
 #define NGX_AMT_REDIR_KINDS     4
 
+#define NGX_AMT_REDIR_BUSY      2        /* status of a refusal */
+
 
 typedef enum {
     NGX_AMT_REDIR_ERR_NONE = 0,

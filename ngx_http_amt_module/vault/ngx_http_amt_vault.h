@@ -43,6 +43,9 @@ typedef struct {
 } ngx_http_amt_vault_main_conf_t;
 
 
+extern ngx_module_t  ngx_http_amt_vault_module;
+
+
 /*
  * Opens and reads the token file into data (NGX_AMT_VAULT_TOKEN_MAX bytes).
  * NULL, or what is wrong with it (static; *err is errno or 0).

@@ -1,0 +1,114 @@
+
+/*
+ * Sessions of a worker; see ngx_amt_relay_worker.h.
+ */
+
+
+#include "relay/ngx_amt_relay_worker.h"
+
+
+static void ngx_amt_relay_worker_beat(ngx_event_t *ev);
+
+
+static ngx_queue_t       ngx_amt_relay_sessions;
+static ngx_uint_t        ngx_amt_relay_sessions_n;
+static ngx_event_t       ngx_amt_relay_beat;
+static ngx_connection_t  ngx_amt_relay_dummy;
+
+
+void
+ngx_amt_relay_worker_add(ngx_amt_relay_session_t *s)
+{
+    ngx_event_t  *ev;
+
+    ev = &ngx_amt_relay_beat;
+
+    if (ev->handler == NULL) {
+        ngx_queue_init(&ngx_amt_relay_sessions);
+
+        ngx_amt_relay_dummy.fd = (ngx_socket_t) -1;
+
+        ev->handler = ngx_amt_relay_worker_beat;
+        ev->data = &ngx_amt_relay_dummy;
+        ev->log = ngx_cycle->log;
+        ev->cancelable = 1;
+    }
+
+    if (!ev->timer_set) {
+        ngx_add_timer(ev, NGX_AMT_RELAY_BEAT);
+    }
+
+    ngx_queue_insert_tail(&ngx_amt_relay_sessions, &s->queue);
+    ngx_amt_relay_sessions_n++;
+}
+
+
+void
+ngx_amt_relay_worker_remove(ngx_amt_relay_session_t *s)
+{
+    ngx_queue_remove(&s->queue);
+    ngx_amt_relay_sessions_n--;
+}
+
+
+ngx_uint_t
+ngx_amt_relay_worker_count(void)
+{
+    return ngx_amt_relay_sessions_n;
+}
+
+
+static void
+ngx_amt_relay_worker_beat(ngx_event_t *ev)
+{
+    ngx_queue_t              *q, *next;
+    ngx_amt_relay_session_t  *s;
+
+    for (q = ngx_queue_head(&ngx_amt_relay_sessions);
+         q != ngx_queue_sentinel(&ngx_amt_relay_sessions);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        s = ngx_queue_data(q, ngx_amt_relay_session_t, queue);
+
+        if (s->record && ngx_amt_relay_record_flush(s->record) != NGX_OK) {
+            ngx_amt_relay_end(s, NGX_AMT_RELAY_RECORDING, NGX_AMT_WS_INTERNAL,
+                              "session cannot be recorded any longer");
+            continue;
+        }
+
+        if (s->claim.entry && !s->waiting
+            && ngx_amt_relay_zone_poll(s->mcf->zone, &s->claim) != NGX_OK)
+        {
+            ngx_amt_relay_end(s, NGX_AMT_RELAY_TAKEN_OVER,
+                              NGX_AMT_RELAY_CODE_TAKEN_OVER,
+                              "session was taken over");
+        }
+    }
+
+    if (!ngx_queue_empty(&ngx_amt_relay_sessions)) {
+        ngx_add_timer(ev, NGX_AMT_RELAY_BEAT);
+    }
+}
+
+
+void
+ngx_amt_relay_worker_exit(void)
+{
+    ngx_queue_t  *q;
+
+    if (ngx_amt_relay_beat.handler == NULL) {
+        return;
+    }
+
+    while (!ngx_queue_empty(&ngx_amt_relay_sessions)) {
+        q = ngx_queue_head(&ngx_amt_relay_sessions);
+
+        ngx_amt_relay_drop(ngx_queue_data(q, ngx_amt_relay_session_t,
+                                          queue));
+    }
+
+    if (ngx_amt_relay_beat.timer_set) {
+        ngx_del_timer(&ngx_amt_relay_beat);
+    }
+}

@@ -1,0 +1,30 @@
+
+/*
+ * All redirection sessions of this worker: a beat that tells others it is
+ * alive, sees who wants to take a session over, and writes recordings out.
+ */
+
+
+#ifndef _NGX_AMT_RELAY_WORKER_H_INCLUDED_
+#define _NGX_AMT_RELAY_WORKER_H_INCLUDED_
+
+
+#include "relay/ngx_amt_relay.h"
+
+
+void ngx_amt_relay_worker_add(ngx_amt_relay_session_t *s);
+void ngx_amt_relay_worker_remove(ngx_amt_relay_session_t *s);
+
+/* Of this worker. */
+ngx_uint_t ngx_amt_relay_worker_count(void);
+
+/* exit_process */
+void ngx_amt_relay_worker_exit(void);
+
+
+/* ---- ngx_amt_relay_session.c ---- */
+
+void ngx_amt_relay_drop(ngx_amt_relay_session_t *s);
+
+
+#endif /* _NGX_AMT_RELAY_WORKER_H_INCLUDED_ */
