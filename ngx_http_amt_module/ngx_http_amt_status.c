@@ -10,6 +10,7 @@
 #include "ngx_http_amt.h"
 #include "call/ngx_amt_call.h"
 #include "flow/ngx_amt_flow.h"
+#include "relay/ngx_amt_relay_status.h"
 #include "vault/ngx_http_amt_vault.h"
 #include <jansson.h>
 
@@ -123,7 +124,7 @@ ngx_http_amt_status_json(void)
                      "s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I},"
                      "s:{s:I,s:I,s:I},"
                      "s:{s:I,s:I},"
-                     "s:o}",
+                     "s:o?,s:o}",
                      "worker", (json_int_t) ngx_pid,
                      "exiting", ngx_exiting ? 1 : 0,
                      "flows",
@@ -141,6 +142,7 @@ ngx_http_amt_status_json(void)
                      "vault",
                      "running", (json_int_t) running,
                      "waiting", (json_int_t) line,
+                     "relay", ngx_amt_relay_counters(),
                      "list", status.list);
 
     return root;
@@ -210,11 +212,12 @@ ngx_http_amt_status_text(ngx_http_request_t *r, json_t *root)
     ngx_buf_t   *b;
     const char  *what, *name;
 
-    static const char  *kinds[] = { "flows", "calls", "vault" };
+    static const char  *kinds[] = { "flows", "calls", "vault",
+                                    "relay" };
 
     list = json_object_get(root, "list");
 
-    size = 1024;
+    size = 2048;
 
     for (i = 0; i < json_array_size(list); i++) {
         flow = json_array_get(list, i);

@@ -318,7 +318,8 @@ ngx_amt_auth_claims(ngx_http_request_t *r, ngx_amt_jwt_key_t *key,
     bound = (claims->device.len != 1 || claims->device.data[0] != '*');
 
     if (bound) {
-        id->scopes &= NGX_AMT_SCOPE_REDIRECTION|NGX_AMT_SCOPE_FORCE;
+        id->scopes &= NGX_AMT_SCOPE_REDIRECTION|NGX_AMT_SCOPE_FORCE
+                      |NGX_AMT_SCOPE_RECORD;
     }
 
     if (bound || claims->tenant.len) {

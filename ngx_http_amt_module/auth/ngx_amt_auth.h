@@ -83,7 +83,7 @@ ngx_int_t ngx_amt_auth_token(ngx_pool_t *pool, ngx_http_request_t *r,
 
 /*
  * Verifies a token (relay): id->device is what it is bound to, and a bound
- * one has no scope but redirection and force.  Results as
+ * one has no scope but redirection, force and record.  Results as
  * ngx_amt_auth_identify().
  */
 ngx_int_t ngx_amt_auth_verify(ngx_http_request_t *r, ngx_str_t *token,

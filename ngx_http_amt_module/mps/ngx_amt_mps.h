@@ -98,6 +98,7 @@ ngx_int_t ngx_amt_mps_devices_get(ngx_amt_flow_t *f, void *data);
 ngx_int_t ngx_amt_mps_devices_write(ngx_amt_flow_t *f, void *data);
 ngx_int_t ngx_amt_mps_devices_delete(ngx_amt_flow_t *f, void *data);
 ngx_int_t ngx_amt_mps_devices_refresh(ngx_amt_flow_t *f, void *data);
+ngx_int_t ngx_amt_mps_redirect_status(ngx_amt_flow_t *f, void *data);
 ngx_int_t ngx_amt_mps_devices_disconnect(ngx_amt_flow_t *f, void *data);
 
 ngx_int_t ngx_amt_mps_ciracert(ngx_amt_flow_t *f, void *data);
