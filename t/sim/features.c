@@ -84,6 +84,39 @@ feature_listener(device_t *d)
 }
 
 
+/* consent is not the administrator's to give in client control mode */
+
+int
+optin_check_put(soap_t *s, inst_t *i)
+{
+    unsigned   was, required, fixed;
+    inst_t    *old;
+    class_t   *cls;
+
+    cls = s->cls;
+    old = model_insts(s->d, cls);
+
+    fixed = strcmp(model_get(s->d, cls, old, "CanModifyOptInPolicy"), "0")
+            == 0;
+    was = (unsigned) strtoul(model_get(s->d, cls, old, "OptInRequired"),
+                             NULL, 10);
+    required = (unsigned) strtoul(model_get(s->d, cls, i, "OptInRequired"),
+                                  NULL, 10);
+
+    if (fixed && was != required) {
+        soap_fault(s, "c:AccessDenied", "OptInRequired");
+        return -1;
+    }
+
+    if (required > 1 && required != 0xffffffff) {
+        soap_fault(s, "c:InvalidParameter", "OptInRequired");
+        return -1;
+    }
+
+    return 0;
+}
+
+
 static void
 optin_state(soap_t *s, const char *state)
 {

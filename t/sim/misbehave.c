@@ -1,8 +1,9 @@
 
 /*
  * What a device can do wrong on purpose.  A switch is "name", "name=arg",
- * each optionally followed by "*times"; it can be set for all devices with
- * --misbehave and for one of them through the control socket.
+ * each optionally followed by "*times" and then by "@after", the number of
+ * occasions that pass first; it can be set for all devices with --misbehave
+ * and for one of them through the control socket.
  */
 
 
@@ -71,13 +72,18 @@ static const struct {
 static int
 mis_one(device_t *d, char *one, char *err, size_t n)
 {
-    char      *arg, *times;
+    char      *arg, *times, *skip;
     unsigned   i;
 
     if (strcmp(one, "off") == 0) {
         free(d->mis);
         d->mis = NULL;
         return 0;
+    }
+
+    skip = strchr(one, '@');
+    if (skip) {
+        *skip++ = '\0';
     }
 
     times = strchr(one, '*');
@@ -107,6 +113,7 @@ mis_one(device_t *d, char *one, char *err, size_t n)
 
     d->mis[i].arg = arg ? strtol(arg, NULL, 0) : table[i].arg;
     d->mis[i].left = times ? strtol(times, NULL, 0) : -1;
+    d->mis[i].skip = skip ? strtol(skip, NULL, 0) : 0;
 
     return 0;
 }
@@ -137,7 +144,7 @@ mis_set(device_t *d, const char *text, char *err, size_t n)
 long
 mis_peek(device_t *d, unsigned what)
 {
-    if (d->mis == NULL || d->mis[what].left == 0) {
+    if (d->mis == NULL || d->mis[what].left == 0 || d->mis[what].skip > 0) {
         return 0;
     }
 
@@ -149,6 +156,11 @@ long
 mis(device_t *d, unsigned what)
 {
     long  arg;
+
+    if (d->mis && d->mis[what].skip > 0) {
+        d->mis[what].skip--;
+        return 0;
+    }
 
     arg = mis_peek(d, what);
 

@@ -351,8 +351,10 @@ model_put(soap_t *s)
         }
     }
 
-    if (strcmp(cls->name, "AMT_BootSettingData") == 0
-        && boot_check_put(s, new) != 0)
+    if ((strcmp(cls->name, "AMT_BootSettingData") == 0
+         && boot_check_put(s, new) != 0)
+        || (strcmp(cls->name, "IPS_OptInService") == 0
+            && optin_check_put(s, new) != 0))
     {
         insts_free(new);
         return;

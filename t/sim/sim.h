@@ -198,6 +198,7 @@ enum {
 typedef struct {
     long            arg;
     long            left;             /* times to fire; -1: always */
+    long            skip;             /* occasions that pass before */
 } mis_t;
 
 int  mis_set(device_t *d, const char *text, char *err, size_t n);
@@ -633,6 +634,7 @@ extern const method_t  remote_methods[];
 void power_set(device_t *d, unsigned state);
 void boot_apply(device_t *d, unsigned request);
 int  boot_check_put(soap_t *s, inst_t *i);
+int  optin_check_put(soap_t *s, inst_t *i);
 unsigned audit_count(void);
 unsigned event_count(void);
 void feature_listener(device_t *d);
