@@ -6,11 +6,74 @@
 
 #include "mps/ngx_amt_route.h"
 #include "mps/ngx_amt_mps_frames.h"
+#include "mps/ngx_amt_mps_control.h"
+#include "amt/ngx_amt_consent.h"
+#include "amt/ngx_amt_features.h"
 #include "amt/ngx_amt_general.h"
+#include "amt/ngx_amt_kvm_displays.h"
 #include "amt/ngx_amt_version.h"
 
 
 const ngx_amt_route_t  ngx_amt_routes_settings[] = {
+
+    { NGX_HTTP_GET, "amt/features/:guid",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_features, NULL,
+      NULL, NULL,
+      "Exception during AMT Features request", NULL },
+
+    { NGX_HTTP_POST, "amt/features/:guid",
+      NGX_AMT_SCOPE_CONFIGURE, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
+      ngx_amt_mps_features_checks,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_features_set,
+      ngx_amt_mps_features_input,
+      "features.change", ngx_amt_mps_features_detail,
+      "Exception during AMT Features Set request", NULL },
+
+    { NGX_HTTP_GET, "amt/userConsentCode/:guid",
+      NGX_AMT_SCOPE_REDIRECTION, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_consent_start, NULL,
+      "consent.start", NULL,
+      "Exception during User Consent Request", NULL },
+
+    { NGX_HTTP_GET, "amt/userConsentCode/cancel/:guid",
+      NGX_AMT_SCOPE_REDIRECTION, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_consent_cancel, NULL,
+      "consent.cancel", NULL,
+      "Exception during User Consent Cancel", NULL },
+
+    { NGX_HTTP_POST, "amt/userConsentCode/:guid",
+      NGX_AMT_SCOPE_REDIRECTION, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
+      ngx_amt_mps_consent_checks,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_consent_send,
+      ngx_amt_mps_consent_input,
+      "consent.send", NULL,
+      "Exception during User Consent Sent", NULL },
+
+    { NGX_HTTP_GET, "amt/kvm/displays/:guid",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_kvm_displays, NULL,
+      NULL, NULL,
+      "Exception during get KVM display setting data", NULL },
+
+    { NGX_HTTP_PUT, "amt/kvm/displays/:guid",
+      NGX_AMT_SCOPE_REDIRECTION, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
+      ngx_amt_mps_displays_checks,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_kvm_displays_set,
+      ngx_amt_mps_displays_input,
+      "kvm.display", ngx_amt_mps_displays_detail,
+      "Exception during set KVM display setting data", NULL },
 
     { NGX_HTTP_GET, "amt/generalSettings/:guid",
       NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,

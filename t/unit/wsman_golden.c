@@ -8,8 +8,14 @@
 
 
 #include "wsman_unit.h"
+#include "amt/ngx_amt_boot.h"
+#include "amt/ngx_amt_boot_tlv.h"
+#include "amt/ngx_amt_consent.h"
+#include "amt/ngx_amt_features.h"
 #include "amt/ngx_amt_json.h"
+#include "amt/ngx_amt_kvm_displays.h"
 #include "amt/ngx_amt_power.h"
+#include "amt/ngx_amt_put.h"
 #include <dirent.h>
 #include <jansson.h>
 
@@ -34,6 +40,18 @@ static ngx_int_t golden_managed(ngx_pool_t *pool, json_t *params,
     ngx_amt_wsman_request_t *req, const char *arg);
 static ngx_int_t golden_boot_defaults(ngx_pool_t *pool, json_t *params,
     ngx_amt_wsman_request_t *req, const char *arg);
+static ngx_int_t golden_boot_settings(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg);
+static ngx_int_t golden_boot_order(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg);
+static ngx_int_t golden_boot_role(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg);
+static ngx_int_t golden_state(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg);
+static ngx_int_t golden_feature(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg);
+static ngx_int_t golden_consent(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg);
 static ngx_int_t golden_named(ngx_pool_t *pool, json_t *params,
     ngx_amt_wsman_request_t *req, const char *arg);
 static ngx_int_t golden_object(ngx_pool_t *pool, json_t *params,
@@ -46,6 +64,25 @@ static golden_t  goldens[] = {
     { "IPS.PowerManagementService.RequestOSPowerSavingStateChange",
       golden_managed, "OSPowerSavingState" },
     { "AMT.BootSettingData.Put.powerAction", golden_boot_defaults, NULL },
+    { "AMT.BootSettingData.Put.biosSetupSol", golden_boot_settings,
+      "100 1" },
+    { "AMT.BootSettingData.Put.iderCdrom", golden_boot_settings, "202 0" },
+    { "AMT.BootSettingData.Put.iderFloppy", golden_boot_settings, "200 0" },
+    { "AMT.BootSettingData.Put.pxe", golden_boot_settings, "400 0" },
+    { "AMT.BootSettingData.Put.httpsBoot", golden_boot_settings, "105 0" },
+    { "AMT.BootSettingData.Put.pbaWinRe", golden_boot_settings, "107 0" },
+    { "CIM.BootConfigSetting.ChangeBootOrder", golden_boot_order, NULL },
+    { "CIM.BootService.SetBootConfigRole", golden_boot_role, NULL },
+    { "CIM.BootService.RequestStateChange", golden_state, NULL },
+    { "CIM.KVMRedirectionSAP.RequestStateChange", golden_state, NULL },
+    { "AMT.RedirectionService.RequestStateChange", golden_state, NULL },
+    { "AMT.RedirectionService.Put", golden_feature, "EnabledState" },
+    { "IPS.OptInService.Put", golden_feature, "OptInRequired" },
+    { "IPS.KVMRedirectionSettingData.Put", golden_feature,
+      "DefaultScreen" },
+    { "IPS.OptInService.StartOptIn", golden_named, "" },
+    { "IPS.OptInService.CancelOptIn", golden_named, "" },
+    { "IPS.OptInService.SendOptInCode", golden_consent, NULL },
 
     { "AMT.AuditLog.ReadRecords", golden_named, "StartIndex=1" },
     { "AMT.AuthorizationService.SetAdminAclEntryEx",
@@ -59,8 +96,6 @@ static golden_t  goldens[] = {
       golden_object, NULL },
     { "AMT.PublicKeyManagementService.GenerateKeyPair",
       golden_object, NULL },
-    { "AMT.RedirectionService.RequestStateChange",
-      golden_named, "RequestedState" },
     { "AMT.SetupAndConfigurationService.CommitChanges", golden_named, "" },
     { "AMT.SetupAndConfigurationService.SetMEBxPassword",
       golden_named, "Password" },
@@ -71,9 +106,6 @@ static golden_t  goldens[] = {
     { "AMT.TimeSynchronizationService.SetHighAccuracyTimeSynch",
       golden_named, "Ta0 Tm1 Tm2" },
     { "AMT.UserInitiatedConnectionService.RequestStateChange",
-      golden_named, "RequestedState" },
-    { "CIM.BootService.RequestStateChange", golden_named, "RequestedState" },
-    { "CIM.KVMRedirectionSAP.RequestStateChange",
       golden_named, "RequestedState" },
     { "CIM.WiFiPort.RequestStateChange", golden_named, "RequestedState" },
     { "IPS.HostBasedSetupService.Setup", golden_named,
@@ -86,9 +118,6 @@ static golden_t  goldens[] = {
     { "IPS.HostBasedSetupService.AddNextCertInChain", golden_named,
       "NextCertificate IsLeafCertificate IsRootCertificate" },
     { "IPS.HTTPProxyService.AddProxyAccessPoint", golden_object, NULL },
-    { "IPS.OptInService.StartOptIn", golden_named, "" },
-    { "IPS.OptInService.CancelOptIn", golden_named, "" },
-    { "IPS.OptInService.SendOptInCode", golden_named, "OptInCode" },
 
     /* selectors that are endpoint references */
     { "AMT.TLSCredentialContext.Put", NULL, NULL },
@@ -103,6 +132,47 @@ static const char  *required[] = {
     "AMT.BootCapabilities.Get",
     "AMT.BootSettingData.Get",
     "AMT.BootSettingData.Put.powerAction",
+    "AMT.BootSettingData.Put.biosSetupSol",
+    "AMT.BootSettingData.Put.iderCdrom",
+    "AMT.BootSettingData.Put.iderFloppy",
+    "AMT.BootSettingData.Put.pxe",
+    "AMT.BootSettingData.Put.httpsBoot",
+    "AMT.BootSettingData.Put.pbaWinRe",
+    "AMT.RedirectionService.Get",
+    "AMT.RedirectionService.Put.solIder",
+    "AMT.RedirectionService.Put.sol",
+    "AMT.RedirectionService.Put.ider",
+    "AMT.RedirectionService.Put.none",
+    "AMT.RedirectionService.RequestStateChange.solIder",
+    "AMT.RedirectionService.RequestStateChange.sol",
+    "AMT.RedirectionService.RequestStateChange.ider",
+    "AMT.RedirectionService.RequestStateChange.none",
+    "CIM.BootConfigSetting.ChangeBootOrder.cdDvd",
+    "CIM.BootConfigSetting.ChangeBootOrder.clear",
+    "CIM.BootConfigSetting.ChangeBootOrder.hdd",
+    "CIM.BootConfigSetting.ChangeBootOrder.https",
+    "CIM.BootConfigSetting.ChangeBootOrder.ocrOption1",
+    "CIM.BootConfigSetting.ChangeBootOrder.pxe",
+    "CIM.BootService.Get",
+    "CIM.BootService.SetBootConfigRole.next",
+    "CIM.BootService.RequestStateChange.32768",
+    "CIM.BootService.RequestStateChange.32769",
+    "CIM.BootSourceSetting.Enumerate",
+    "CIM.BootSourceSetting.Pull",
+    "CIM.KVMRedirectionSAP.Get",
+    "CIM.KVMRedirectionSAP.RequestStateChange.2",
+    "CIM.KVMRedirectionSAP.RequestStateChange.3",
+    "IPS.KVMRedirectionSettingData.Get",
+    "IPS.KVMRedirectionSettingData.Put",
+    "IPS.OptInService.Get",
+    "IPS.OptInService.Put.none",
+    "IPS.OptInService.Put.kvm",
+    "IPS.OptInService.Put.all",
+    "IPS.OptInService.StartOptIn",
+    "IPS.OptInService.CancelOptIn",
+    "IPS.OptInService.SendOptInCode",
+    "IPS.ScreenSettingData.Enumerate",
+    "IPS.ScreenSettingData.Pull",
     "AMT.GeneralSettings.Get",
     "AMT.SetupAndConfigurationService.Get",
     "CIM.PowerManagementService.RequestPowerStateChange.2",
@@ -253,60 +323,263 @@ golden_managed(ngx_pool_t *pool, json_t *params,
 }
 
 
-/* A device whose settings are all on, put back to the defaults. */
+/*
+ * The instance a golden was made of, as a device would tell it.  other:
+ * properties that the request is to change, and what they were before; NULL
+ * leaves a property out.
+ */
 
-static ngx_int_t
-golden_boot_defaults(ngx_pool_t *pool, json_t *params,
-    ngx_amt_wsman_request_t *req, const char *arg)
+typedef struct {
+    const char  *name;
+    const char  *value;
+} golden_was_t;
+
+
+static ngx_amt_xml_t *
+golden_instance(ngx_pool_t *pool, json_t *object, const char *class,
+    const golden_was_t *other)
 {
-    json_t                    *value, *object;
+    json_t                    *value;
     ngx_str_t                  text;
-    const char                *key;
+    const char                *key, *base;
+    const golden_was_t        *was;
     ngx_amt_xml_writer_t       w;
     ngx_amt_wsman_response_t   res;
 
-    static const char  *on[] = {
-        "BIOSPause", "BIOSSetup", "ConfigurationDataReset",
-        "ForcedProgressEvents", "LockKeyboard", "LockPowerButton",
-        "LockResetButton", "LockSleepButton", "ReflashBIOS", "UseIDER",
-        "UseSOL", "UseSafeMode", "UserPasswordBypass", "SecureErase",
-        "BootMediaIndex", "FirmwareVerbosity", "IDERBootDevice", NULL
-    };
+    if (json_object_get(object, class)) {
+        object = json_object_get(object, class);
+    }
 
-    const char  **name;
-
-    object = json_array_get(params, 0);
+    if (ngx_amt_wsman_uri(class, &base) != NGX_OK) {
+        return NULL;
+    }
 
     ngx_amt_xml_writer_init(&w, pool, 65536);
     ngx_amt_xml_raw(&w, "<e:Envelope xmlns:e=\"http://www.w3.org/2003/05/"
-        "soap-envelope\"><e:Body><h:AMT_BootSettingData xmlns:h=\"http://"
-        "intel.com/wbem/wscim/1/amt-schema/1/AMT_BootSettingData\">\n");
+                    "soap-envelope\"><e:Body><h:");
+    ngx_amt_xml_raw(&w, class);
+    ngx_amt_xml_raw(&w, " xmlns:h=\"");
+    ngx_amt_xml_raw(&w, base);
+    ngx_amt_xml_raw(&w, class);
+    ngx_amt_xml_raw(&w, "\">\n");
 
     json_object_foreach(object, key, value) {
 
-        for (name = on; *name && strcmp(*name, key) != 0; name++) {
+        for (was = other; was->name && strcmp(was->name, key) != 0; was++) {
             /* void */
         }
 
-        if (*name) {
-            ngx_amt_xml_leaf_c(&w, key, json_is_boolean(value) ? "true"
-                                                               : "1");
-        } else {
+        if (was->name == NULL) {
             golden_leaf(&w, key, value);
+
+        } else if (was->value) {
+            ngx_amt_xml_leaf_c(&w, key, was->value);
         }
 
         ngx_amt_xml_raw(&w, "\n  ");
     }
 
-    ngx_amt_xml_raw(&w, "</h:AMT_BootSettingData></e:Body></e:Envelope>");
+    ngx_amt_xml_close(&w, class);
+    ngx_amt_xml_raw(&w, "</e:Body></e:Envelope>");
 
     if (ngx_amt_xml_done(&w, &text) != NGX_OK
         || ngx_amt_wsman_parse(pool, &text, &res) != NGX_OK)
     {
+        return NULL;
+    }
+
+    return res.content;
+}
+
+
+/* A device whose settings are all on: what boot options write. */
+
+static const golden_was_t  golden_boot_was[] = {
+    { "BIOSPause", "true" }, { "BIOSSetup", "true" },
+    { "ConfigurationDataReset", "true" }, { "ForcedProgressEvents", "true" },
+    { "LockKeyboard", "true" }, { "LockPowerButton", "true" },
+    { "LockResetButton", "true" }, { "LockSleepButton", "true" },
+    { "ReflashBIOS", "true" }, { "UseIDER", "true" }, { "UseSOL", "true" },
+    { "UseSafeMode", "true" }, { "UserPasswordBypass", "true" },
+    { "SecureErase", "true" }, { "BootMediaIndex", "1" },
+    { "FirmwareVerbosity", "1" }, { "IDERBootDevice", "1" },
+    { "UefiBootParametersArray", NULL }, { NULL, NULL }
+};
+
+
+static ngx_int_t
+golden_boot_defaults(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg)
+{
+    ngx_amt_xml_t  *x;
+
+    x = golden_instance(pool, json_array_get(params, 0), req->class,
+                        golden_boot_was);
+
+    return x ? ngx_amt_power_boot_defaults(pool, x, &req->body) : NGX_ERROR;
+}
+
+
+/* arg: action, SOL; the parameters are what the golden's own say */
+
+static ngx_int_t
+golden_boot_settings(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg)
+{
+    json_t                *object;
+    ngx_int_t              rc;
+    ngx_str_t              in, url, path, user, password;
+    ngx_uint_t             i;
+    ngx_array_t           *list;
+    ngx_amt_xml_t         *x;
+    ngx_amt_boot_t         boot;
+    ngx_amt_boot_param_t  *param;
+
+    memset(&boot, 0, sizeof(boot));
+    boot.action = atoi(arg);
+    boot.sol = atoi(strchr(arg, ' '));
+
+    object = json_array_get(params, 0);
+
+    x = golden_instance(pool, object, req->class, golden_boot_was);
+
+    if (x == NULL) {
         return NGX_ERROR;
     }
 
-    return ngx_amt_power_boot_defaults(pool, res.content, &req->body);
+    if (ngx_amt_boot_ocr(boot.action)) {
+
+        boot.secure = json_is_true(json_object_get(object,
+                                                   "EnforceSecureBoot"));
+        in = unit_str(json_string_value(json_object_get(object,
+                                               "UefiBootParametersArray")));
+
+        if (ngx_amt_boot_tlv_decode(pool, &in, &list) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
+        ngx_str_null(&url);
+        ngx_str_null(&path);
+        ngx_str_null(&user);
+        ngx_str_null(&password);
+
+        param = list->elts;
+
+        for (i = 0; i < list->nelts; i++) {
+            switch (param[i].type) {
+            case 1:
+                url = param[i].value;
+                break;
+            case 2:
+                path = param[i].value;
+                break;
+            case 40:
+                user = param[i].value;
+                break;
+            case 41:
+                password = param[i].value;
+                break;
+            }
+        }
+
+        rc = path.len
+             ? ngx_amt_boot_tlv_path(pool, &path, &boot.params, &boot.tlv)
+             : ngx_amt_boot_tlv_https(pool, &url, &user, &password,
+                                      &boot.params, &boot.tlv);
+        if (rc != NGX_OK) {
+            return rc;
+        }
+    }
+
+    return ngx_amt_boot_settings(pool, x, &boot, &req->body);
+}
+
+
+static ngx_int_t
+golden_boot_order(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg)
+{
+    ngx_str_t    source;
+    const char  *text;
+
+    text = json_string_value(json_array_get(params, 0));
+    source = unit_str(text ? text : "");
+
+    return ngx_amt_boot_order(pool, &source, &req->body);
+}
+
+
+static ngx_int_t
+golden_boot_role(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg)
+{
+    return ngx_amt_boot_role(pool, &req->body);
+}
+
+
+static ngx_int_t
+golden_state(ngx_pool_t *pool, json_t *params, ngx_amt_wsman_request_t *req,
+    const char *arg)
+{
+    return ngx_amt_put_state(pool,
+                             json_integer_value(json_array_get(params, 0)),
+                             &req->body);
+}
+
+
+static ngx_int_t
+golden_feature(ngx_pool_t *pool, json_t *params, ngx_amt_wsman_request_t *req,
+    const char *arg)
+{
+    json_t         *object;
+    int64_t         n;
+    ngx_uint_t      on;
+    ngx_amt_xml_t  *x;
+
+    static const golden_was_t  was[] = {
+        { "EnabledState", "32770" }, { "ListenerEnabled", "false" },
+        { "OptInRequired", "7" }, { "DefaultScreen", "3" }, { NULL, NULL }
+    };
+
+    object = json_array_get(params, 0);
+    x = golden_instance(pool, object, req->class, was);
+
+    if (x == NULL) {
+        return NGX_ERROR;
+    }
+
+    if (json_object_get(object, req->class)) {
+        object = json_object_get(object, req->class);
+    }
+
+    n = json_integer_value(json_object_get(object, arg));
+
+    if (strcmp(arg, "OptInRequired") == 0) {
+        return ngx_amt_features_optin(pool, x, n, &req->body);
+    }
+
+    if (strcmp(arg, "DefaultScreen") == 0) {
+        return ngx_amt_kvm_displays_body(pool, x, n, &req->body);
+    }
+
+    on = json_is_true(json_object_get(object, "ListenerEnabled"));
+
+    return ngx_amt_features_redirection(pool, x, n, on, &req->body);
+}
+
+
+static ngx_int_t
+golden_consent(ngx_pool_t *pool, json_t *params, ngx_amt_wsman_request_t *req,
+    const char *arg)
+{
+    char       text[32];
+    ngx_str_t  code;
+
+    snprintf(text, sizeof(text), "%lld",
+             (long long) json_integer_value(json_array_get(params, 0)));
+    code = unit_str(text);
+
+    return ngx_amt_consent_input(pool, &code, &req->body);
 }
 
 
@@ -489,7 +762,7 @@ static void
 golden_file(const char *file, int complete)
 {
     int                       same, skipped, compared;
-    char                      found[64];
+    char                      found[sizeof(required) / sizeof(required[0])];
     size_t                    i, n;
     json_t                   *records, *record;
     ngx_str_t                 text;

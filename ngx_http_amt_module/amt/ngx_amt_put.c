@@ -1,0 +1,111 @@
+
+/*
+ * Read, modify, write; see ngx_amt_put.h.
+ */
+
+
+#include "amt/ngx_amt_put.h"
+
+
+static void ngx_amt_put_value(ngx_amt_xml_writer_t *w,
+    const ngx_amt_put_t *change);
+static ngx_uint_t ngx_amt_put_again(ngx_amt_xml_t *instance,
+    ngx_amt_xml_t *x);
+
+
+ngx_int_t
+ngx_amt_put_body(ngx_pool_t *pool, ngx_amt_xml_t *instance,
+    const ngx_amt_put_t *changes, ngx_str_t *body)
+{
+    ngx_amt_xml_t         *x;
+    const ngx_amt_put_t   *change;
+    ngx_amt_xml_writer_t   w;
+
+    ngx_amt_xml_writer_init(&w, pool, NGX_AMT_WSMAN_MAX_REQUEST);
+
+    for (x = instance->first; x; x = x->next) {
+
+        for (change = changes; change->name; change++) {
+            if (ngx_amt_xml_is(x, change->name)) {
+                break;
+            }
+        }
+
+        if (change->name == NULL) {
+            ngx_amt_xml_echo(&w, x, &instance->uri);
+            continue;
+        }
+
+        if (!ngx_amt_put_again(instance, x)) {
+            ngx_amt_put_value(&w, change);
+        }
+    }
+
+    for (change = changes; change->name; change++) {
+        if (change->add
+            && ngx_amt_xml_child(instance, change->name) == NULL)
+        {
+            ngx_amt_put_value(&w, change);
+        }
+    }
+
+    return ngx_amt_xml_done(&w, body);
+}
+
+
+static void
+ngx_amt_put_value(ngx_amt_xml_writer_t *w, const ngx_amt_put_t *change)
+{
+    ngx_str_t  text;
+
+    switch (change->type) {
+
+    case NGX_AMT_PUT_BOOL:
+        ngx_amt_xml_leaf_bool(w, change->name, change->number != 0);
+        break;
+
+    case NGX_AMT_PUT_INT:
+        ngx_amt_xml_leaf_int(w, change->name, change->number);
+        break;
+
+    case NGX_AMT_PUT_TEXT:
+        text = change->text;
+        ngx_amt_xml_leaf(w, change->name, &text);
+        break;
+
+    case NGX_AMT_PUT_OMIT:
+        break;
+    }
+}
+
+
+/* Is there an earlier element of the same name? */
+
+static ngx_uint_t
+ngx_amt_put_again(ngx_amt_xml_t *instance, ngx_amt_xml_t *x)
+{
+    ngx_amt_xml_t  *y;
+
+    for (y = instance->first; y != x; y = y->next) {
+        if (y->name.len == x->name.len
+            && ngx_memcmp(y->name.data, x->name.data, x->name.len) == 0)
+        {
+            return 1;
+        }
+    }
+
+    return 0;
+}
+
+
+ngx_int_t
+ngx_amt_put_state(ngx_pool_t *pool, ngx_uint_t state, ngx_str_t *body)
+{
+    ngx_amt_xml_writer_t  w;
+
+    ngx_amt_xml_writer_init(&w, pool, NGX_AMT_WSMAN_MAX_REQUEST);
+
+    ngx_amt_xml_leaf_int(&w, "RequestedState", state);
+
+    return ngx_amt_xml_done(&w, body);
+}
