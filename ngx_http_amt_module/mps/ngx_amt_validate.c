@@ -18,7 +18,8 @@
 typedef struct {
     json_t                 *value;       /* NULL: undefined */
     const char             *location;
-    u_char                  path[NGX_AMT_FIELD_MAX];
+    const char             *key;         /* of an object's member, or NULL */
+    int32_t                 n;           /* of a list's element, or -1 */
     unsigned                halted:1;    /* by BAIL */
 } ngx_amt_instance_t;
 
@@ -28,7 +29,9 @@ typedef struct {
     ngx_pool_t             *pool;
     ngx_amt_input_t        *in;
     ngx_uint_t              errors;
-    ngx_array_t             instances;   /* of ngx_amt_instance_t */
+    ngx_amt_instance_t     *instances;
+    ngx_uint_t              ninstances;
+    ngx_uint_t              allocated;
 } ngx_amt_validate_t;
 
 
@@ -36,8 +39,10 @@ static ngx_int_t ngx_amt_validate_find(ngx_amt_validate_t *v,
     const ngx_amt_check_t *check);
 static ngx_int_t ngx_amt_validate_place(ngx_amt_validate_t *v, json_t *place,
     const char *location, const ngx_amt_check_t *check);
+static ngx_int_t ngx_amt_validate_reserve(ngx_amt_validate_t *v,
+    ngx_uint_t n);
 static ngx_int_t ngx_amt_validate_push(ngx_amt_validate_t *v, json_t *value,
-    const char *location, const char *base, const char *key, ngx_int_t n);
+    const char *location, const char *key, ngx_int_t n);
 static ngx_uint_t ngx_amt_validate_skip(const ngx_amt_check_t *check,
     json_t *value);
 static ngx_int_t ngx_amt_validate_value(ngx_amt_validate_t *v,
@@ -46,6 +51,8 @@ static void ngx_amt_validate_text(json_t *value, ngx_str_t *text,
     u_char *buf);
 static void ngx_amt_validate_error(ngx_amt_validate_t *v,
     const ngx_amt_check_t *check, ngx_amt_instance_t *instance);
+static void ngx_amt_validate_path(const ngx_amt_check_t *check,
+    ngx_amt_instance_t *instance, u_char *path);
 
 
 static struct {
@@ -76,12 +83,6 @@ ngx_amt_validate(const ngx_amt_check_t *checks, ngx_amt_input_t *in,
     v.pool = pool;
     v.in = in;
 
-    if (ngx_array_init(&v.instances, pool, 2, sizeof(ngx_amt_instance_t))
-        != NGX_OK)
-    {
-        return NGX_ERROR;
-    }
-
     for (check = checks; check->field; check++) {
 
         if (check == checks
@@ -93,9 +94,9 @@ ngx_amt_validate(const ngx_amt_check_t *checks, ngx_amt_input_t *in,
             }
         }
 
-        instance = v.instances.elts;
+        instance = v.instances;
 
-        for (i = 0; i < v.instances.nelts; i++) {
+        for (i = 0; i < v.ninstances; i++) {
 
             if (instance[i].halted
                 || ngx_amt_validate_skip(check, instance[i].value))
@@ -141,7 +142,7 @@ ngx_amt_validate_find(ngx_amt_validate_t *v, const ngx_amt_check_t *check)
     ngx_uint_t   i, in;
     const char  *first;
 
-    v->instances.nelts = 0;
+    v->ninstances = 0;
 
     in = check->in ? check->in : NGX_AMT_IN_ALL;
     first = NULL;
@@ -165,14 +166,13 @@ ngx_amt_validate_find(ngx_amt_validate_t *v, const ngx_amt_check_t *check)
         }
     }
 
-    if (v->instances.nelts || ngx_strchr(check->field, '*')) {
+    if (v->ninstances || ngx_strchr(check->field, '*')) {
         return NGX_OK;
     }
 
     /* missing everywhere: reported for the first place */
 
-    return ngx_amt_validate_push(v, NULL, first, check->field, NULL,
-                                -1);
+    return ngx_amt_validate_push(v, NULL, first, NULL, -1);
 }
 
 
@@ -195,8 +195,7 @@ ngx_amt_validate_place(ngx_amt_validate_t *v, json_t *place,
             return NGX_OK;
         }
 
-        return ngx_amt_validate_push(v, value, location, check->field, NULL,
-                                     -1);
+        return ngx_amt_validate_push(v, value, location, NULL, -1);
     }
 
     n = star - check->field;
@@ -211,9 +210,12 @@ ngx_amt_validate_place(ngx_amt_validate_t *v, json_t *place,
 
     if (json_is_array(value)) {
 
+        if (ngx_amt_validate_reserve(v, json_array_size(value)) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         json_array_foreach(value, n, item) {
-            if (ngx_amt_validate_push(v, item, location, base, NULL,
-                                      (ngx_int_t) n)
+            if (ngx_amt_validate_push(v, item, location, NULL, (ngx_int_t) n)
                 != NGX_OK)
             {
                 return NGX_ERROR;
@@ -222,12 +224,16 @@ ngx_amt_validate_place(ngx_amt_validate_t *v, json_t *place,
 
     } else if (json_is_object(value)) {
 
+        if (ngx_amt_validate_reserve(v, json_object_size(value)) != NGX_OK) {
+            return NGX_ERROR;
+        }
+
         for (i = json_object_iter(value);
              i;
              i = json_object_iter_next(value, i))
         {
             if (ngx_amt_validate_push(v, json_object_iter_value(i), location,
-                                      base, json_object_iter_key(i), -1)
+                                      json_object_iter_key(i), -1)
                 != NGX_OK)
             {
                 return NGX_ERROR;
@@ -239,47 +245,57 @@ ngx_amt_validate_place(ngx_amt_validate_t *v, json_t *place,
 }
 
 
-/* base is the whole path unless key or n (not -1) name an element of it. */
+/* Room for n more; lists may be as long as the body lets them. */
 
 static ngx_int_t
-ngx_amt_validate_push(ngx_amt_validate_t *v, json_t *value,
-    const char *location, const char *base, const char *key, ngx_int_t n)
+ngx_amt_validate_reserve(ngx_amt_validate_t *v, ngx_uint_t n)
 {
-    u_char              *last;
-    ngx_amt_instance_t  *instance;
+    ngx_uint_t           size;
+    ngx_amt_instance_t  *instances;
 
-    instance = ngx_array_push(&v->instances);
-    if (instance == NULL) {
+    if (v->allocated - v->ninstances >= n) {
+        return NGX_OK;
+    }
+
+    size = v->ninstances + ngx_max(n, 4);
+
+    instances = ngx_palloc(v->pool, size * sizeof(ngx_amt_instance_t));
+    if (instances == NULL) {
         return NGX_ERROR;
     }
 
-    instance->value = value;
-    instance->location = location;
-    instance->halted = 0;
-
-    last = instance->path + NGX_AMT_FIELD_MAX - 1;
-
-    if (key) {
-        last = ngx_snprintf(instance->path, NGX_AMT_FIELD_MAX - 1, "%s.%s",
-                            base, key);
-
-        /* a cut name must not end inside a UTF-8 sequence */
-
-        if (last == instance->path + NGX_AMT_FIELD_MAX - 1) {
-            last = instance->path
-                   + ngx_cira_utf8_whole(instance->path,
-                                         last - instance->path);
-        }
-
-    } else if (n >= 0) {
-        last = ngx_snprintf(instance->path, NGX_AMT_FIELD_MAX - 1, "%s[%i]",
-                            base, n);
-
-    } else {
-        last = ngx_snprintf(instance->path, NGX_AMT_FIELD_MAX - 1, "%s", base);
+    if (v->instances) {
+        ngx_memcpy(instances, v->instances,
+                   v->ninstances * sizeof(ngx_amt_instance_t));
+        (void) ngx_pfree(v->pool, v->instances);
     }
 
-    *last = '\0';
+    v->instances = instances;
+    v->allocated = size;
+
+    return NGX_OK;
+}
+
+
+/* The field itself, unless key or n (not -1) name an element of it. */
+
+static ngx_int_t
+ngx_amt_validate_push(ngx_amt_validate_t *v, json_t *value,
+    const char *location, const char *key, ngx_int_t n)
+{
+    ngx_amt_instance_t  *instance;
+
+    if (ngx_amt_validate_reserve(v, 1) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    instance = &v->instances[v->ninstances++];
+
+    instance->value = value;
+    instance->location = location;
+    instance->key = key;
+    instance->n = (int32_t) n;
+    instance->halted = 0;
 
     return NGX_OK;
 }
@@ -484,6 +500,7 @@ static void
 ngx_amt_validate_error(ngx_amt_validate_t *v, const ngx_amt_check_t *check,
     ngx_amt_instance_t *instance)
 {
+    u_char          path[NGX_AMT_FIELD_MAX];
     ngx_amt_out_t  *o;
 
     o = &v->out;
@@ -513,12 +530,43 @@ ngx_amt_validate_error(ngx_amt_validate_t *v, const ngx_amt_check_t *check,
     ngx_amt_out_cstring(o, check->msg ? check->msg : "Invalid value");
 
     ngx_amt_out_key(o, "path");
-    ngx_amt_out_cstring(o, (char *) instance->path);
+    ngx_amt_validate_path(check, instance, path);
+    ngx_amt_out_cstring(o, (char *) path);
 
     ngx_amt_out_key(o, "location");
     ngx_amt_out_cstring(o, instance->location);
 
     ngx_amt_out_close(o, '}');
+}
+
+
+static void
+ngx_amt_validate_path(const ngx_amt_check_t *check,
+    ngx_amt_instance_t *instance, u_char *path)
+{
+    size_t       n;
+    u_char      *last;
+    const char  *star;
+
+    star = strstr(check->field, "[*]");
+    n = star ? (size_t) (star - check->field) : ngx_strlen(check->field);
+
+    if (instance->key) {
+        last = ngx_snprintf(path, NGX_AMT_FIELD_MAX - 1, "%*s.%s",
+                            n, check->field, instance->key);
+
+    } else if (instance->n >= 0) {
+        last = ngx_snprintf(path, NGX_AMT_FIELD_MAX - 1, "%*s[%i]",
+                            n, check->field, (ngx_int_t) instance->n);
+
+    } else {
+        last = ngx_snprintf(path, NGX_AMT_FIELD_MAX - 1, "%*s",
+                            n, check->field);
+    }
+
+    /* a long name of the client's may have been cut inside a character */
+
+    path[ngx_cira_utf8_whole(path, last - path)] = '\0';
 }
 
 

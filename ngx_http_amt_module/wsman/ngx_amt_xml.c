@@ -37,7 +37,8 @@ typedef struct {
     u_char               *pos;
     u_char               *end;
 
-    ngx_str_t             uri;           /* the last one, shared */
+    ngx_str_t             uris[NGX_AMT_XML_MAX_URIS];  /* shared by nodes */
+    ngx_uint_t            nuris;
     ngx_uint_t            depth;
     ngx_uint_t            nodes;
     const char           *reason;
@@ -51,6 +52,8 @@ static void XMLCALL ngx_amt_xml_start(void *data, const XML_Char *name,
     const XML_Char **attrs);
 static ngx_int_t ngx_amt_xml_name(ngx_amt_xml_reader_t *rd,
     ngx_amt_xml_t *x, const char *name);
+static ngx_str_t *ngx_amt_xml_uri(ngx_amt_xml_reader_t *rd, const char *name,
+    size_t len);
 static void XMLCALL ngx_amt_xml_stop(void *data, const XML_Char *name);
 static ngx_int_t ngx_amt_xml_join(ngx_amt_xml_reader_t *rd,
     ngx_amt_xml_t *x, ngx_amt_xml_run_t *run);
@@ -288,6 +291,7 @@ ngx_amt_xml_name(ngx_amt_xml_reader_t *rd, ngx_amt_xml_t *x,
     const char *name)
 {
     size_t       len;
+    ngx_str_t   *uri;
     const char  *local;
 
     /* expat refuses the separator inside of a namespace itself */
@@ -308,21 +312,12 @@ ngx_amt_xml_name(ngx_amt_xml_reader_t *rd, ngx_amt_xml_t *x,
 
     if (local != name) {
 
-        if (rd->uri.len != len
-            || ngx_strncmp(rd->uri.data, name, len) != 0)
-        {
-            rd->uri.data = ngx_pnalloc(rd->pool, len + 1);
-            if (rd->uri.data == NULL) {
-                rd->failed = 1;
-                XML_StopParser(rd->parser, XML_FALSE);
-                return NGX_ERROR;
-            }
-
-            ngx_memcpy(rd->uri.data, name, len);
-            rd->uri.len = len;
+        uri = ngx_amt_xml_uri(rd, name, len);
+        if (uri == NULL) {
+            return NGX_ERROR;
         }
 
-        x->uri = rd->uri;
+        x->uri = *uri;
     }
 
     for (len = 0; len <= NGX_AMT_XML_MAX_NAME && local[len]; len++) {
@@ -339,6 +334,45 @@ ngx_amt_xml_name(ngx_amt_xml_reader_t *rd, ngx_amt_xml_t *x,
     rd->pos = ngx_cpymem(rd->pos, local, len);
 
     return NGX_OK;
+}
+
+
+/* Each is kept once, whatever the order in which elements use them. */
+
+static ngx_str_t *
+ngx_amt_xml_uri(ngx_amt_xml_reader_t *rd, const char *name, size_t len)
+{
+    ngx_str_t   *uri;
+    ngx_uint_t   i;
+
+    for (i = rd->nuris; i-- > 0; /* void */ ) {
+        uri = &rd->uris[i];
+
+        if (uri->len == len && ngx_memcmp(uri->data, name, len) == 0) {
+            return uri;
+        }
+    }
+
+    if (rd->nuris == NGX_AMT_XML_MAX_URIS) {
+        ngx_amt_xml_refuse(rd, "too many namespaces");
+        return NULL;
+    }
+
+    uri = &rd->uris[rd->nuris];
+
+    uri->data = ngx_pnalloc(rd->pool, len + 1);
+    if (uri->data == NULL) {
+        rd->failed = 1;
+        XML_StopParser(rd->parser, XML_FALSE);
+        return NULL;
+    }
+
+    ngx_memcpy(uri->data, name, len);
+    uri->len = len;
+
+    rd->nuris++;
+
+    return uri;
 }
 
 

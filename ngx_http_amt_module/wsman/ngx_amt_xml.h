@@ -19,6 +19,7 @@
 #define NGX_AMT_XML_MAX_NODES  8192
 #define NGX_AMT_XML_MAX_NAME   128       /* local name */
 #define NGX_AMT_XML_MAX_URI    256       /* namespace */
+#define NGX_AMT_XML_MAX_URIS   64        /* different ones of elements */
 
 
 /*

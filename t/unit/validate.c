@@ -4,7 +4,9 @@
 
 #include "mps/ngx_amt_validate.h"
 #include "mps/ngx_amt_body.h"
+#include "ngx_cira_utf8.h"
 #include "tap.h"
+#include <malloc.h>
 
 
 static ngx_pool_t  *pool;
@@ -340,6 +342,82 @@ test_places(void)
 }
 
 
+/* Lists of a hostile length: errors and memory are bounded. */
+
+static void
+test_long(void)
+{
+    size_t              i, n, used;
+    u_char             *p;
+    ngx_str_t           got;
+    ngx_log_t           log;
+    ngx_pool_t         *own;
+    ngx_uint_t          errors;
+    ngx_amt_input_t     in;
+    ngx_pool_large_t   *large;
+
+    static const ngx_amt_check_t  list[] = {
+        { "a[*]", NGX_AMT_IN_BODY, NGX_AMT_CHECK_STRING, NGX_AMT_CHECK_BAIL,
+          0, 0, NULL, "text", NULL },
+        { "a[*]", NGX_AMT_IN_BODY, NGX_AMT_CHECK_NOT_EMPTY, 0, 0, 0, NULL,
+          "empty", NULL }, END };
+
+    n = NGX_AMT_BODY_MAX / 2;
+
+    ngx_memzero(&log, sizeof(ngx_log_t));
+    ngx_memzero(&in, sizeof(ngx_amt_input_t));
+
+    own = ngx_create_pool(4096, &log);
+    in.body = json_pack("{s:[]}", "a");
+
+    for (i = 0; i < n; i++) {
+        json_array_append_new(json_object_get(in.body, "a"), json_integer(7));
+    }
+
+    ok(ngx_amt_validate(list, &in, own, &got) == NGX_DECLINED,
+       "%lu bad elements", (unsigned long) n);
+
+    errors = 0;
+
+    for (p = got.data; p < got.data + got.len; p++) {
+        errors += ngx_strncmp(p, "\"msg\":\"text\"",
+                              sizeof("\"msg\":\"text\"") - 1) == 0;
+    }
+
+    ok(errors == 1000, "%u are reported", (unsigned) errors);
+    ok(ngx_strnstr(got.data, "\"path\":\"a[0]\"", got.len)
+       && ngx_strnstr(got.data, "\"path\":\"a[999]\"", got.len)
+       && ngx_strnstr(got.data, "empty", got.len) == NULL,
+       "the first ones, each once");
+
+    used = 0;
+
+    for (large = own->large; large; large = large->next) {
+        used += large->alloc ? malloc_usable_size(large->alloc) : 0;
+    }
+
+    ok(used > 0 && used < n * 40 + 1024 * 1024, "in %lu bytes",
+       (unsigned long) used);
+
+    json_decref(in.body);
+    ngx_destroy_pool(own);
+
+    /* a member's name that is cut, within a character */
+
+    in.body = json_pack("{s:{s:i}}", "a",
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+        "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+        "\xe2\x82\xac\xe2\x82\xac", 7);
+
+    (void) ngx_amt_validate(list, &in, pool, &got);
+    ok(ngx_strnstr(got.data, "\"path\":\"a.xxx", got.len)
+       && ngx_cira_utf8_valid(got.data, got.len),
+       "a long name ends with a whole character");
+
+    json_decref(in.body);
+}
+
+
 /* ---- numbers and strings out ---- */
 
 static void
@@ -455,6 +533,7 @@ main(void)
     test_checks();
     test_chains();
     test_places();
+    test_long();
     test_out();
     test_query();
 

@@ -28,10 +28,10 @@ static void
 test_reader(void)
 {
     char           *big, *p;
-    int             i;
+    int             i, k;
     ngx_str_t       s;
     const char     *reason;
-    ngx_amt_xml_t  *x;
+    ngx_amt_xml_t  *x, *y;
 
     ok(read_xml("<a xmlns='u:1'> x <b:c xmlns:b='u:2' Name='n' other='o'>"
                 "1<!-- c -->2</b:c> y <d/> </a>", &x) == NGX_OK, "read");
@@ -149,6 +149,39 @@ test_reader(void)
     ok(read_xml(big, &x) == NGX_DECLINED, "namespace too long");
     strcpy(p + NGX_AMT_XML_MAX_URI, "'/>");
     ok(read_xml(big, &x) == NGX_OK, "namespace as long as allowed");
+
+    p = big + sprintf(big, "<a:r xmlns:a='one' xmlns:b='two'>");
+
+    for (i = 0; i < 1000; i++) {
+        p += sprintf(p, "<a:x/><b:x/>");
+    }
+
+    strcpy(p, "</a:r>");
+    ok(read_xml(big, &x) == NGX_OK, "namespaces by turns");
+
+    for (i = 0, y = x->first; y; i++, y = y->next) {
+        if (y->uri.len != 3
+            || y->uri.data != (i % 2 ? x->first->next : x)->uri.data)
+        {
+            break;
+        }
+    }
+
+    ok(y == NULL && i == 2000, "are kept once each");
+    ok(memcmp(x->uri.data, "one", 3) == 0
+       && memcmp(x->last->uri.data, "two", 3) == 0, "and not mixed up");
+
+    for (i = 0; i < 2; i++) {
+        p = big + sprintf(big, "<a xmlns='u'>");
+
+        for (k = 1; k < NGX_AMT_XML_MAX_URIS + i; k++) {
+            p += sprintf(p, "<a xmlns='u%d'/>", k);
+        }
+
+        strcpy(p, "</a>");
+        ok(read_xml(big, &x) == (i ? NGX_DECLINED : NGX_OK),
+           i ? "more namespaces are too many" : "as many as allowed");
+    }
 
     big[0] = '<';
     memset(big + 1, 'n', NGX_AMT_XML_MAX_NAME + 1);
