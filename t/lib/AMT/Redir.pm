@@ -32,7 +32,7 @@ sub open {
         $class;
 
     $self->{ws} = AMT::WebSocket->connect($t, $o{listen} || 'http',
-        $o{path} // path(%o),
+        $o{path} // path(%o, kind => $self->{kind}),
         protocol => $o{token},
         $o{ssl} ? (ssl => $o{ssl}) : (),
         headers => { ($o{key} ? ('X-API-Key' => $o{key}) : ()),
@@ -58,10 +58,12 @@ sub reply {
     return ($code, $status, $type, $self->{ws}->read($n));
 }
 
-# What every client does: a user and digest of its own, placeholders
+# What every client does: a user and digest of its own, placeholders; their
+# URI is empty, unless it is for the device
 sub login {
     my ($self, %o) = @_;
     my $ws = $self->{ws};
+    my $uri = $o{uri} // '';
 
     $ws->send($service{$self->{kind}});
     my $started = $ws->read(4);
@@ -80,12 +82,12 @@ sub login {
         return 0;
     }
 
-    $ws->send(auth(4, u8('joe', ('') x 7)));
+    $ws->send(auth(4, u8('joe', '', '', $uri, ('') x 4)));
     for (1 .. $o{tries} || 1) {
         ($code, $status, $type, $data) = $self->reply or return 0;
         ($self->{realm}, $self->{nonce}, $self->{qop}) = unpack '(C/a*)3',
             $data;
-        $ws->send(auth(4, u8('joe', $self->{realm}, $self->{nonce}, '',
+        $ws->send(auth(4, u8('joe', $self->{realm}, $self->{nonce}, $uri,
             'c0ffee', '00000001', 'f' x 32, 'auth')));
     }
     ($code, $status, $type, $data) = $self->reply or return 0;
