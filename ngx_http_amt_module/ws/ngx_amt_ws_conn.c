@@ -911,8 +911,10 @@ ngx_amt_ws_free(ngx_amt_ws_t *ws)
 
     /* the client's own words could forge lines */
 
-    if (ws->result.end == NGX_AMT_WS_END_CLIENT) {
-        ngx_str_null(&ws->result.reason);
+    if (ws->result.end == NGX_AMT_WS_END_CLIENT
+        || ws->result.reason.len == 0)
+    {
+        ngx_str_set(&ws->result.reason, "");
     }
 
     ngx_log_error(NGX_LOG_INFO, c->log, 0,
