@@ -23,7 +23,7 @@ WARN        = -Wall -Wextra -Wno-unused-parameter \
 HARDEN      = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 SANITIZE    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize=alignment -DNGX_DEBUG_PALLOC=1 -DNGX_AMT_TEST=1
-LIBS        = -lcurl -ljansson -lexpat -lsqlite3 -lcjose -lcrypt
+LIBS        = -lcurl -ljansson -lexpat -lsqlite3 -lcjose -lcrypt -lmosquitto
 
 MODULE_DIRS = $(shell find ngx_stream_cira_module ngx_http_amt_module -type d)
 MODULE_SRCS = $(shell find ngx_stream_cira_module ngx_http_amt_module \
@@ -42,10 +42,10 @@ all: modules
 DEPS_RUN   = nginx-core libnginx-mod-stream openssl curl
 DEPS_BUILD = gcc make libc6-dev nginx-dev libssl-dev libpcre2-dev zlib1g-dev \
 	libcurl4-openssl-dev libjansson-dev libexpat1-dev libsqlite3-dev \
-	libcjose-dev libcrypt-dev
+	libcjose-dev libcrypt-dev libmosquitto-dev
 DEPS_TEST  = clang valgrind binutils dpkg-dev patch \
 	xz-utils sqlite3 perl libio-socket-ssl-perl libnet-ssleay-perl \
-	iproute2 util-linux procps
+	iproute2 util-linux procps mosquitto mosquitto-clients
 DEPS_LINT  = clang-tidy cppcheck
 DEPS_BENCH = wrk
 

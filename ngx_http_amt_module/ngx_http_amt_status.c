@@ -12,6 +12,8 @@
 #include "flow/ngx_amt_flow.h"
 #include "relay/ngx_amt_relay_status.h"
 #include "vault/ngx_http_amt_vault.h"
+#include "events/ngx_amt_mqtt.h"
+#include "events/ngx_amt_webhook.h"
 #include <jansson.h>
 
 
@@ -27,6 +29,7 @@ typedef struct {
 
 
 static json_t *ngx_http_amt_status_json(void);
+static ngx_int_t ngx_http_amt_status_events(json_t *root);
 static void ngx_http_amt_status_flow(void *data, ngx_amt_flow_info_t *info);
 static ngx_buf_t *ngx_http_amt_status_text(ngx_http_request_t *r,
     json_t *root);
@@ -145,7 +148,73 @@ ngx_http_amt_status_json(void)
                      "relay", ngx_amt_relay_counters(),
                      "list", status.list);
 
+    if (root && ngx_http_amt_status_events(root) != NGX_OK) {
+        json_decref(root);
+        return NULL;
+    }
+
     return root;
+}
+
+
+/* "mqtt" of this worker, "webhooks" of all, as far as they are configured */
+
+static ngx_int_t
+ngx_http_amt_status_events(json_t *root)
+{
+    json_t                   *list;
+    ngx_uint_t                i;
+    ngx_amt_mqtt_stats_t      mqtt;
+    ngx_amt_webhook_stats_t   hook;
+
+    if (ngx_amt_mqtt_stats(&mqtt) == NGX_OK
+        && json_object_set_new(root, "mqtt",
+                               json_pack("{s:I,s:I,s:I,s:I,s:I}",
+                                         "connected",
+                                         (json_int_t) mqtt.connected,
+                                         "queued", (json_int_t) mqtt.queued,
+                                         "published",
+                                         (json_int_t) mqtt.published,
+                                         "dropped", (json_int_t) mqtt.dropped,
+                                         "connects",
+                                         (json_int_t) mqtt.connects))
+           != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    if (ngx_amt_webhook_stats(0, &hook) != NGX_OK) {
+        return NGX_OK;
+    }
+
+    list = json_array();
+
+    for (i = 0; ngx_amt_webhook_stats(i, &hook) == NGX_OK; i++) {
+
+        if (json_array_append_new(list,
+                                  json_pack("{s:s%,s:I,s:I,s:I,s:I,s:I,s:b}",
+                                            "to", (char *) hook.name->data,
+                                            hook.name->len,
+                                            "queued",
+                                            (json_int_t) hook.queued,
+                                            "delivered",
+                                            (json_int_t) hook.delivered,
+                                            "failures",
+                                            (json_int_t) hook.failures,
+                                            "dropped",
+                                            (json_int_t) hook.dropped,
+                                            "refused",
+                                            (json_int_t) hook.refused,
+                                            "gone", (int) hook.gone))
+            != 0)
+        {
+            json_decref(list);
+            return NGX_ERROR;
+        }
+    }
+
+    return json_object_set_new(root, "webhooks", list) == 0 ? NGX_OK
+                                                            : NGX_ERROR;
 }
 
 
@@ -208,16 +277,17 @@ ngx_http_amt_status_text(ngx_http_request_t *r, json_t *root)
 {
     void        *iter;
     size_t       i, size;
-    json_t      *list, *kind, *flow;
+    json_t      *list, *hooks, *kind, *flow;
     ngx_buf_t   *b;
     const char  *what, *name;
 
-    static const char  *kinds[] = { "flows", "calls", "vault",
-                                    "relay" };
+    static const char  *kinds[] = { "flows", "calls", "vault", "relay",
+                                    "mqtt" };
 
     list = json_object_get(root, "list");
+    hooks = json_object_get(root, "webhooks");
 
-    size = 2048;
+    size = 2048 + 512 * json_array_size(hooks);
 
     for (i = 0; i < json_array_size(list); i++) {
         flow = json_array_get(list, i);
@@ -234,6 +304,10 @@ ngx_http_amt_status_text(ngx_http_request_t *r, json_t *root)
     for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         kind = json_object_get(root, kinds[i]);
 
+        if (kind == NULL) {
+            continue;
+        }
+
         b->last = ngx_slprintf(b->last, b->end, "%s", kinds[i]);
 
         for (iter = json_object_iter(kind);
@@ -248,6 +322,27 @@ ngx_http_amt_status_text(ngx_http_request_t *r, json_t *root)
         }
 
         b->last = ngx_slprintf(b->last, b->end, "\n");
+    }
+
+    for (i = 0; i < json_array_size(hooks); i++) {
+        kind = json_array_get(hooks, i);
+
+        b->last = ngx_slprintf(b->last, b->end,
+                      "webhook %s queued=%L delivered=%L failures=%L "
+                      "dropped=%L refused=%L%s\n",
+                      json_string_value(json_object_get(kind, "to")),
+                      (int64_t) json_integer_value(
+                                            json_object_get(kind, "queued")),
+                      (int64_t) json_integer_value(
+                                         json_object_get(kind, "delivered")),
+                      (int64_t) json_integer_value(
+                                          json_object_get(kind, "failures")),
+                      (int64_t) json_integer_value(
+                                           json_object_get(kind, "dropped")),
+                      (int64_t) json_integer_value(
+                                           json_object_get(kind, "refused")),
+                      json_is_true(json_object_get(kind, "gone"))
+                      ? " gone" : "");
     }
 
     for (i = 0; i < json_array_size(list); i++) {

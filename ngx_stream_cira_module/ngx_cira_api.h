@@ -15,6 +15,7 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
+#include "ngx_cira_http.h"
 
 
 #define NGX_CIRA_API_VERSION  2
@@ -68,6 +69,8 @@ typedef struct {
      * info->socket; NGX_ERROR: no cira_zone is configured.
      */
     ngx_int_t  (*evict)(ngx_cira_info_t *info);
+
+    const ngx_cira_http_api_t  *http;
 } ngx_cira_api_t;
 
 

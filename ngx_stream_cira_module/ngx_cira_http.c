@@ -17,6 +17,7 @@
 #include <openssl/crypto.h>
 #include <curl/curl.h>
 #include "ngx_cira_http.h"
+#include "ngx_cira_http_memory.h"
 
 
 #define NGX_CIRA_HTTP_CONNECTIONS  32
@@ -33,7 +34,10 @@ struct ngx_cira_http_s {
     size_t              size;
     size_t              cap;
     struct curl_slist  *connect_to;
+    struct curl_slist  *headers;         /* NULL: the usual ones */
+    time_t             *retry_after;
     unsigned            added:1;
+    unsigned            status_only:1;
 };
 
 
@@ -44,10 +48,15 @@ typedef struct {
     ngx_event_t         done;            /* posted: collect results */
     ngx_connection_t    dummy;           /* for debug logging of events */
     ngx_queue_t         transfers;
+    ngx_uint_t          users;
     ngx_log_t          *log;
 } ngx_cira_http_ctx_t;
 
 
+static ngx_int_t ngx_cira_http_headers(ngx_cira_http_t *http,
+    const char **headers);
+static ngx_int_t ngx_cira_http_options(ngx_cira_http_t *http,
+    ngx_cira_http_request_t *req);
 static int ngx_cira_http_socket(CURL *easy, curl_socket_t s, int what,
     void *data, void *socket_data);
 static int ngx_cira_http_timer(CURLM *multi, long ms, void *data);
@@ -64,109 +73,24 @@ static void ngx_cira_http_free(ngx_cira_http_t *http);
 static ngx_cira_http_ctx_t  *ngx_cira_http_ctx;
 
 
-/*
- * libcurl's buffers hold passwords on their way to cira_auth: everything it
- * frees is wiped.  The size is kept in front of each block.
- */
-
-#define NGX_CIRA_HTTP_HEAD  16
-
-
-static void *
-ngx_cira_http_malloc(size_t size)
-{
-    u_char  *p;
-
-    if (size > (size_t) -1 - NGX_CIRA_HTTP_HEAD) {
-        return NULL;
-    }
-
-    p = malloc(size + NGX_CIRA_HTTP_HEAD);
-    if (p == NULL) {
-        return NULL;
-    }
-
-    *(size_t *) p = size;
-
-    return p + NGX_CIRA_HTTP_HEAD;
-}
-
-
-static void
-ngx_cira_http_mfree(void *ptr)
-{
-    u_char  *p;
-
-    if (ptr == NULL) {
-        return;
-    }
-
-    p = (u_char *) ptr - NGX_CIRA_HTTP_HEAD;
-    OPENSSL_cleanse(p, *(size_t *) p + NGX_CIRA_HTTP_HEAD);
-    free(p);
-}
-
-
-static void *
-ngx_cira_http_realloc(void *ptr, size_t size)
-{
-    void    *p;
-    size_t   old;
-
-    p = ngx_cira_http_malloc(size);
-    if (p == NULL) {
-        return NULL;
-    }
-
-    if (ptr) {
-        old = *(size_t *) ((u_char *) ptr - NGX_CIRA_HTTP_HEAD);
-        ngx_memcpy(p, ptr, ngx_min(old, size));
-        ngx_cira_http_mfree(ptr);
-    }
-
-    return p;
-}
-
-
-static void *
-ngx_cira_http_calloc(size_t n, size_t size)
-{
-    void  *p;
-
-    if (size && n > (size_t) -1 / size) {
-        return NULL;
-    }
-
-    p = ngx_cira_http_malloc(n * size);
-    if (p) {
-        ngx_memzero(p, n * size);
-    }
-
-    return p;
-}
-
-
-static char *
-ngx_cira_http_strdup(const char *s)
-{
-    char    *p;
-    size_t   len;
-
-    len = ngx_strlen(s) + 1;
-
-    p = ngx_cira_http_malloc(len);
-    if (p) {
-        ngx_memcpy(p, s, len);
-    }
-
-    return p;
-}
+const ngx_cira_http_api_t  ngx_cira_http_api = {
+    ngx_cira_http_parse_url,
+    ngx_cira_http_init,
+    ngx_cira_http_exit,
+    ngx_cira_http_send,
+    ngx_cira_http_cancel
+};
 
 
 ngx_int_t
 ngx_cira_http_init(ngx_cycle_t *cycle)
 {
     ngx_cira_http_ctx_t  *ctx;
+
+    if (ngx_cira_http_ctx) {
+        ngx_cira_http_ctx->users++;
+        return NGX_OK;
+    }
 
     if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, ngx_cira_http_malloc,
                              ngx_cira_http_mfree, ngx_cira_http_realloc,
@@ -195,6 +119,7 @@ ngx_cira_http_init(ngx_cycle_t *cycle)
     }
 
     ngx_queue_init(&ctx->transfers);
+    ctx->users = 1;
     ctx->log = cycle->log;
 
     ctx->dummy.fd = (ngx_socket_t) -1;
@@ -232,7 +157,7 @@ ngx_cira_http_exit(ngx_cycle_t *cycle)
     ngx_cira_http_ctx_t  *ctx;
 
     ctx = ngx_cira_http_ctx;
-    if (ctx == NULL) {
+    if (ctx == NULL || --ctx->users) {
         return;
     }
 
@@ -254,109 +179,29 @@ ngx_cira_http_exit(ngx_cycle_t *cycle)
 }
 
 
-static char *
-ngx_cira_http_cstr(ngx_conf_t *cf, const char *prefix, u_char *p, size_t len)
-{
-    char    *s;
-    size_t   n;
-
-    n = ngx_strlen(prefix);
-
-    s = ngx_pnalloc(cf->pool, n + len + 1);
-    if (s == NULL) {
-        return NULL;
-    }
-
-    ngx_memcpy(s, prefix, n);
-    ngx_memcpy(s + n, p, len);
-    s[n + len] = '\0';
-
-    return s;
-}
-
-
-char *
-ngx_cira_http_parse_url(ngx_conf_t *cf, ngx_str_t *value,
-    ngx_cira_http_url_t *url)
-{
-    size_t      i;
-    u_char     *p, *last, *uri;
-    ngx_url_t   u;
-
-    ngx_memzero(url, sizeof(ngx_cira_http_url_t));
-
-    for (i = 0; i < value->len; i++) {
-        if (value->data[i] <= ' ' || value->data[i] >= 0x7f) {
-            return "has an invalid character in its URL";
-        }
-    }
-
-    if (value->len < 8 || ngx_strncmp(value->data, "http://", 7) != 0) {
-        return "needs an URL that starts with \"http://\"";
-    }
-
-    p = value->data + 7;
-    last = value->data + value->len;
-
-    if (last - p > 5 && ngx_strncmp(p, "unix:", 5) == 0) {
-        p += 5;
-
-        uri = ngx_strlchr(p, last, ':');
-        if (uri == NULL) {
-            uri = last;
-        }
-
-        if (uri == p || *p != '/') {
-            return "needs an absolute path after \"unix:\"";
-        }
-
-        url->path = ngx_cira_http_cstr(cf, "", p, uri - p);
-
-        if (uri < last) {
-            uri++;
-        }
-
-        if (uri < last && *uri != '/') {
-            return "needs an URI that starts with \"/\"";
-        }
-
-        url->url = ngx_cira_http_cstr(cf, "http://localhost", uri,
-                                      last - uri);
-
-        return url->path && url->url ? NGX_CONF_OK : NGX_CONF_ERROR;
-    }
-
-    ngx_memzero(&u, sizeof(ngx_url_t));
-
-    u.url.data = p;
-    u.url.len = last - p;
-    u.default_port = 80;
-    u.uri_part = 1;
-
-    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
-        if (u.err) {
-            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in \"%V\"", u.err,
-                               value);
-        }
-
-        return NGX_CONF_ERROR;
-    }
-
-    url->url = ngx_cira_http_cstr(cf, "", value->data, value->len);
-    url->connect_to = ngx_cira_http_cstr(cf, "::", u.addrs[0].name.data,
-                                         u.addrs[0].name.len);
-
-    return url->url && url->connect_to ? NGX_CONF_OK : NGX_CONF_ERROR;
-}
-
-
 ngx_cira_http_t *
 ngx_cira_http_post(ngx_cira_http_url_t *url, ngx_str_t *body,
     ngx_msec_t timeout, size_t cap, ngx_cira_http_pt handler, void *data,
     ngx_log_t *log)
 {
-    CURL                 *e;
-    ngx_int_t             bad;
+    ngx_cira_http_request_t  req;
+
+    ngx_memzero(&req, sizeof(ngx_cira_http_request_t));
+
+    req.url = url;
+    req.body = *body;
+    req.timeout = timeout;
+    req.cap = cap;
+    req.handler = handler;
+    req.data = data;
+
+    return ngx_cira_http_send(&req, log);
+}
+
+
+ngx_cira_http_t *
+ngx_cira_http_send(ngx_cira_http_request_t *req, ngx_log_t *log)
+{
     ngx_cira_http_t      *http;
     ngx_cira_http_ctx_t  *ctx;
 
@@ -372,14 +217,16 @@ ngx_cira_http_post(ngx_cira_http_url_t *url, ngx_str_t *body,
 
     ngx_queue_insert_tail(&ctx->transfers, &http->queue);
 
-    http->handler = handler;
-    http->data = data;
+    http->handler = req->handler;
+    http->data = req->data;
     http->log = log;
-    http->cap = cap;
+    http->cap = req->cap;
+    http->status_only = req->status_only ? 1 : 0;
+    http->retry_after = req->retry_after;
 
     http->easy = curl_easy_init();
-    http->answer = ngx_alloc(cap + 1, log);
-    http->request.data = ngx_alloc(body->len + 1, log);
+    http->answer = ngx_alloc(req->cap + 1, log);
+    http->request.data = ngx_alloc(req->body.len + 1, log);
 
     if (http->easy == NULL || http->answer == NULL
         || http->request.data == NULL)
@@ -388,29 +235,95 @@ ngx_cira_http_post(ngx_cira_http_url_t *url, ngx_str_t *body,
         return NULL;
     }
 
-    ngx_memcpy(http->request.data, body->data, body->len);
-    http->request.len = body->len;
+    ngx_memcpy(http->request.data, req->body.data, req->body.len);
+    http->request.len = req->body.len;
+
+    if (ngx_cira_http_headers(http, req->headers) != NGX_OK
+        || ngx_cira_http_options(http, req) != NGX_OK
+        || curl_multi_add_handle(ctx->multi, http->easy) != CURLM_OK)
+    {
+        ngx_log_error(NGX_LOG_ERR, log, 0, "curl refused a request to \"%s\"",
+                      req->url->url);
+        ngx_cira_http_free(http);
+        return NULL;
+    }
+
+    http->added = 1;
+
+    return http;
+}
+
+
+static ngx_int_t
+ngx_cira_http_headers(ngx_cira_http_t *http, const char **headers)
+{
+    struct curl_slist  *list;
+
+    if (headers == NULL) {
+        return NGX_OK;
+    }
+
+    http->headers = curl_slist_append(NULL, "Expect:");
+
+    if (http->headers == NULL) {
+        return NGX_ERROR;
+    }
+
+    for ( /* void */ ; *headers; headers++) {
+
+        list = curl_slist_append(http->headers, *headers);
+        if (list == NULL) {
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_cira_http_options(ngx_cira_http_t *http, ngx_cira_http_request_t *req)
+{
+    CURL                 *e;
+    ngx_int_t             bad;
+    ngx_cira_http_url_t  *url;
 
     e = http->easy;
+    url = req->url;
     bad = 0;
 
     bad |= curl_easy_setopt(e, CURLOPT_PRIVATE, http);
     bad |= curl_easy_setopt(e, CURLOPT_URL, url->url);
-    bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http");
+    bad |= curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR,
+                            url->https ? "https" : "http");
     bad |= curl_easy_setopt(e, CURLOPT_PROXY, "");
     bad |= curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
     bad |= curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
     bad |= curl_easy_setopt(e, CURLOPT_HTTP_VERSION,
                             (long) CURL_HTTP_VERSION_1_1);
-    bad |= curl_easy_setopt(e, CURLOPT_HTTPHEADER, ctx->headers);
+    bad |= curl_easy_setopt(e, CURLOPT_HTTPHEADER,
+                            http->headers ? http->headers
+                                          : ngx_cira_http_ctx->headers);
     bad |= curl_easy_setopt(e, CURLOPT_POST, 1L);
     bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDS, http->request.data);
     bad |= curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE,
                             (curl_off_t) http->request.len);
     bad |= curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, ngx_cira_http_write);
     bad |= curl_easy_setopt(e, CURLOPT_WRITEDATA, http);
-    bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long) timeout);
-    bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long) timeout);
+    bad |= curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long) req->timeout);
+    bad |= curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, (long) req->timeout);
+
+    if (url->https) {
+        bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYPEER, 1L);
+        bad |= curl_easy_setopt(e, CURLOPT_SSL_VERIFYHOST, 2L);
+        bad |= curl_easy_setopt(e, CURLOPT_SSLVERSION,
+                                (long) CURL_SSLVERSION_TLSv1_2);
+
+        if (url->ca) {
+            bad |= curl_easy_setopt(e, CURLOPT_CAINFO, url->ca);
+            bad |= curl_easy_setopt(e, CURLOPT_CAPATH, NULL);
+        }
+    }
 
     if (url->path) {
         bad |= curl_easy_setopt(e, CURLOPT_UNIX_SOCKET_PATH, url->path);
@@ -421,16 +334,7 @@ ngx_cira_http_post(ngx_cira_http_url_t *url, ngx_str_t *body,
         bad |= (http->connect_to == NULL);
     }
 
-    if (bad || curl_multi_add_handle(ctx->multi, e) != CURLM_OK) {
-        ngx_log_error(NGX_LOG_ERR, log, 0, "curl refused a request to \"%s\"",
-                      url->url);
-        ngx_cira_http_free(http);
-        return NULL;
-    }
-
-    http->added = 1;
-
-    return http;
+    return bad ? NGX_ERROR : NGX_OK;
 }
 
 
@@ -460,6 +364,10 @@ ngx_cira_http_free(ngx_cira_http_t *http)
 
     if (http->connect_to) {
         curl_slist_free_all(http->connect_to);
+    }
+
+    if (http->headers) {
+        curl_slist_free_all(http->headers);
     }
 
     if (http->request.data) {
@@ -715,6 +623,7 @@ ngx_cira_http_done(ngx_event_t *ev)
     char                 *private;
     CURLMsg              *msg;
     CURLcode              code;
+    curl_off_t            after;
     ngx_str_t             body;
     ngx_cira_http_t      *http;
     ngx_cira_http_ctx_t  *ctx;
@@ -742,7 +651,14 @@ ngx_cira_http_done(ngx_event_t *ev)
             continue;
         }
 
-        if (code == CURLE_OK) {
+        if (http->retry_after) {
+            after = 0;
+            (void) curl_easy_getinfo(msg->easy_handle, CURLINFO_RETRY_AFTER,
+                                     &after);
+            *http->retry_after = (time_t) after;
+        }
+
+        if (code == CURLE_OK || (http->status_only && status >= 200)) {
             body.data = http->answer;
             body.len = http->size;
             ngx_cira_http_finish(http, NGX_OK, (ngx_uint_t) status, &body);

@@ -46,7 +46,8 @@ ngx_cira_api_t  ngx_cira_api = {
     NGX_CIRA_API_VERSION,
     ngx_cira_zone_lookup,
     ngx_cira_zone_list,
-    ngx_cira_zone_disconnect
+    ngx_cira_zone_disconnect,
+    &ngx_cira_http_api
 };
 
 

@@ -243,7 +243,7 @@ ngx_stream_cira_auth(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    return ngx_cira_http_parse_url(cf, &value[1], &hcf->auth);
+    return ngx_cira_http_parse_url(cf, &value[1], &hcf->auth, 0);
 }
 
 
@@ -260,7 +260,7 @@ ngx_stream_cira_notify(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    return ngx_cira_http_parse_url(cf, &value[1], &hcf->notify);
+    return ngx_cira_http_parse_url(cf, &value[1], &hcf->notify, 0);
 }
 
 

@@ -106,35 +106,34 @@ ngx_amt_event(ngx_amt_event_e type, const char *method, const char *message,
 }
 
 
-/* Cuts between characters; text that is not UTF-8 loses all but ASCII. */
+/* Cuts between characters; bytes that are no UTF-8 become "?" */
 
 static size_t
 ngx_amt_event_copy(u_char *dst, size_t size, const ngx_str_t *src)
 {
-    size_t  i, len;
+    size_t  i, len, n;
 
-    len = src->len;
+    for (i = 0, len = 0; i < src->len; i += n) {
 
-    if (len == 0) {
-        return 0;
-    }
+        n = ngx_cira_utf8_char(src->data + i, src->len - i);
 
-    if (len > size) {
+        if (n == 0) {
 
-        for (len = size; len && (src->data[len] & 0xc0) == 0x80; len--) {
-            /* void */
-        }
-    }
-
-    ngx_memcpy(dst, src->data, len);
-
-    if (!ngx_cira_utf8_valid(dst, len)) {
-
-        for (i = 0; i < len; i++) {
-            if (dst[i] >= 0x80) {
-                dst[i] = '?';
+            if (len == size) {
+                break;
             }
+
+            dst[len++] = '?';
+            n = 1;
+            continue;
         }
+
+        if (n > size - len) {
+            break;
+        }
+
+        ngx_memcpy(dst + len, src->data + i, n);
+        len += n;
     }
 
     return len;

@@ -1,13 +1,864 @@
 
 /*
- * amt_mqtt: libmosquitto on nginx's event loop.
+ * amt_mqtt: libmosquitto on nginx's event loop.  Contract mps.md section 6.1.
+ *
+ * Rules learnt from its source: events are level-triggered; it closes its
+ * socket by itself, so that after each call it is asked whether it still has
+ * one; it takes a lost connection during the TLS handshake for "try again",
+ * and knows no difference between reading and writing there, so that OpenSSL
+ * is asked instead; a client that lost its connection keeps half of its
+ * state, so that each connection gets a new one, and the queue here is the
+ * only truth: an event leaves it when it was written (QoS 0) or acknowledged
+ * (QoS 1).  Names are never resolved here.
  */
 
 
-#include "events/ngx_http_amt_events_module.h"
+#include "events/ngx_amt_mqtt.h"
+#include <ngx_event.h>
+#include <mosquitto.h>
+#include <poll.h>
+
+
+#define NGX_AMT_MQTT_INFLIGHT  20        /* given to libmosquitto */
+#define NGX_AMT_MQTT_PACKETS   64        /* per event */
+#define NGX_AMT_MQTT_TIMEOUT   10000     /* ms, to be connected */
+#define NGX_AMT_MQTT_TICK      5000      /* ms, keep-alive */
+#define NGX_AMT_MQTT_RETRY     1000      /* ms, doubled up to ... */
+#define NGX_AMT_MQTT_RETRY_MAX 60000
+#define NGX_AMT_MQTT_STABLE    10000     /* ms, then retries start anew */
+#define NGX_AMT_MQTT_DRAIN     500       /* ms, in an exiting worker */
+#define NGX_AMT_MQTT_WARN      10        /* s, between warnings */
+#define NGX_AMT_MQTT_ERROR     128
+
+
+typedef enum {
+    NGX_AMT_MQTT_IDLE = 0,               /* waits for its next attempt */
+    NGX_AMT_MQTT_CONNECTING,             /* TCP */
+    NGX_AMT_MQTT_HANDSHAKE,              /* TLS */
+    NGX_AMT_MQTT_LOGIN,                  /* CONNECT was sent */
+    NGX_AMT_MQTT_ACTIVE
+} ngx_amt_mqtt_state_e;
+
+
+typedef struct {
+    ngx_queue_t             queue;
+    size_t                  len;
+    u_char                  data[1];     /* JSON */
+} ngx_amt_mqtt_item_t;
+
+
+typedef struct {
+    ngx_amt_mqtt_conf_t    *conf;
+    struct mosquitto       *mosq;        /* NULL: idle */
+    ngx_connection_t       *connection;
+    ngx_amt_mqtt_state_e    state;
+    ngx_uint_t              addr;        /* index of the next one */
+    ngx_msec_t              since;       /* active */
+    ngx_msec_t              retry;
+
+    ngx_queue_t             waiting;
+    ngx_queue_t             sent;        /* given to libmosquitto */
+    ngx_uint_t              nwaiting;
+    ngx_uint_t              nsent;
+
+    ngx_event_t             timer;
+    ngx_event_t             flush;       /* posted */
+    ngx_connection_t        dummy;
+    ngx_log_t              *log;
+
+    time_t                  warned;
+    uint64_t                published;
+    uint64_t                dropped;
+    uint64_t                connects;
+
+    char                    id[MOSQ_MQTT_ID_MAX_LENGTH + 1];
+    char                    error[NGX_AMT_MQTT_ERROR];
+    unsigned                refused:1;   /* by the broker: logged already */
+} ngx_amt_mqtt_t;
+
+
+static ngx_int_t ngx_amt_mqtt_connect(ngx_amt_mqtt_t *m);
+static ngx_int_t ngx_amt_mqtt_client(ngx_amt_mqtt_t *m);
+static ngx_int_t ngx_amt_mqtt_register(ngx_amt_mqtt_t *m, ngx_socket_t fd);
+static void ngx_amt_mqtt_release(ngx_amt_mqtt_t *m);
+static void ngx_amt_mqtt_event(ngx_event_t *ev);
+static int ngx_amt_mqtt_step(ngx_amt_mqtt_t *m, ngx_uint_t write);
+static int ngx_amt_mqtt_handshake(ngx_amt_mqtt_t *m);
+static void ngx_amt_mqtt_after(ngx_amt_mqtt_t *m, int rc);
+static ngx_int_t ngx_amt_mqtt_interest(ngx_amt_mqtt_t *m);
+static int ngx_amt_mqtt_send(ngx_amt_mqtt_t *m);
+static void ngx_amt_mqtt_failed(ngx_amt_mqtt_t *m, const char *text);
+static void ngx_amt_mqtt_timer(ngx_event_t *ev);
+static void ngx_amt_mqtt_flush(ngx_event_t *ev);
+static void ngx_amt_mqtt_drain(ngx_amt_mqtt_t *m);
+static void ngx_amt_mqtt_drop(ngx_amt_mqtt_t *m);
+static void ngx_amt_mqtt_on_connect(struct mosquitto *mosq, void *data,
+    int code);
+static void ngx_amt_mqtt_on_publish(struct mosquitto *mosq, void *data,
+    int mid);
+static void ngx_amt_mqtt_on_log(struct mosquitto *mosq, void *data,
+    int level, const char *text);
+
+
+/* of this worker */
+static ngx_amt_mqtt_t  *ngx_amt_mqtt;
+
+
+ngx_int_t
+ngx_amt_mqtt_init(ngx_amt_mqtt_conf_t *mcf, ngx_cycle_t *cycle)
+{
+    ngx_amt_mqtt_t  *m;
+
+    if (mosquitto_lib_init() != MOSQ_ERR_SUCCESS) {
+        ngx_log_error(NGX_LOG_EMERG, cycle->log, 0,
+                      "mosquitto_lib_init() failed");
+        return NGX_ERROR;
+    }
+
+    m = ngx_pcalloc(cycle->pool, sizeof(ngx_amt_mqtt_t));
+    if (m == NULL) {
+        return NGX_ERROR;
+    }
+
+    m->conf = mcf;
+    m->log = cycle->log;
+    m->retry = NGX_AMT_MQTT_RETRY;
+
+    ngx_queue_init(&m->waiting);
+    ngx_queue_init(&m->sent);
+
+    m->dummy.fd = (ngx_socket_t) -1;
+
+    m->timer.handler = ngx_amt_mqtt_timer;
+    m->timer.data = &m->dummy;
+    m->timer.log = cycle->log;
+    m->timer.cancelable = 1;
+
+    m->flush.handler = ngx_amt_mqtt_flush;
+    m->flush.data = &m->dummy;
+    m->flush.log = cycle->log;
+
+    /* two clients of one name would push each other out for ever */
+
+    *ngx_snprintf((u_char *) m->id, sizeof(m->id) - 1, "amt-%P-%08xD",
+                  ngx_pid, (uint32_t) (ngx_random() ^ (ngx_random() << 16)))
+        = '\0';
+
+    ngx_amt_mqtt = m;
+
+    ngx_add_timer(&m->timer, 1);
+
+    return NGX_OK;
+}
+
+
+void
+ngx_amt_mqtt_exit(void)
+{
+    ngx_amt_mqtt_t  *m;
+
+    m = ngx_amt_mqtt;
+
+    if (m == NULL) {
+        return;
+    }
+
+    ngx_amt_mqtt_drain(m);
+
+    if (m->nwaiting + m->nsent) {
+        ngx_log_error(NGX_LOG_WARN, m->log, 0,
+                      "amt_mqtt: %ui events were not sent before the exit",
+                      m->nwaiting + m->nsent);
+    }
+
+    ngx_amt_mqtt_release(m);
+
+    while (!ngx_queue_empty(&m->waiting)) {
+        ngx_amt_mqtt_drop(m);
+    }
+
+    if (m->timer.timer_set) {
+        ngx_del_timer(&m->timer);
+    }
+
+    if (m->flush.posted) {
+        ngx_delete_posted_event(&m->flush);
+    }
+
+    mosquitto_lib_cleanup();
+
+    ngx_amt_mqtt = NULL;
+}
 
 
 void
 ngx_amt_mqtt_publish(const ngx_amt_event_record_t *rec)
 {
+    ngx_str_t             text;
+    ngx_pool_t           *pool;
+    ngx_amt_out_t         o;
+    ngx_amt_mqtt_t       *m;
+    ngx_amt_mqtt_item_t  *item;
+
+    m = ngx_amt_mqtt;
+
+    if (m == NULL) {
+        return;
+    }
+
+    item = NULL;
+
+    pool = ngx_create_pool(1024, m->log);
+    if (pool == NULL) {
+        m->dropped++;
+        return;
+    }
+
+    ngx_amt_out_init(&o, pool, 512);
+    ngx_amt_out_open(&o, '{');
+    ngx_amt_event_write(&o, rec);
+    ngx_amt_out_close(&o, '}');
+
+    if (ngx_amt_out_done(&o, &text) == NGX_OK) {
+        item = ngx_alloc(sizeof(ngx_amt_mqtt_item_t) + text.len, m->log);
+    }
+
+    if (item == NULL) {
+        ngx_destroy_pool(pool);
+        m->dropped++;
+        return;
+    }
+
+    item->len = text.len;
+    ngx_memcpy(item->data, text.data, text.len);
+
+    ngx_destroy_pool(pool);
+
+    if (m->nwaiting + m->nsent >= m->conf->queue) {
+        ngx_amt_mqtt_drop(m);
+        m->dropped++;
+
+        if (ngx_time() - m->warned >= NGX_AMT_MQTT_WARN) {
+            m->warned = ngx_time();
+            ngx_log_error(NGX_LOG_WARN, m->log, 0,
+                          "amt_mqtt: queue is full, %uL events were dropped "
+                          "so far", m->dropped);
+        }
+    }
+
+    ngx_queue_insert_tail(&m->waiting, &item->queue);
+    m->nwaiting++;
+
+    if (m->state == NGX_AMT_MQTT_ACTIVE && !m->flush.posted) {
+        ngx_post_event(&m->flush, &ngx_posted_events);
+    }
+}
+
+
+ngx_int_t
+ngx_amt_mqtt_stats(ngx_amt_mqtt_stats_t *stats)
+{
+    ngx_amt_mqtt_t  *m;
+
+    m = ngx_amt_mqtt;
+
+    if (m == NULL) {
+        return NGX_DECLINED;
+    }
+
+    stats->connected = (m->state == NGX_AMT_MQTT_ACTIVE);
+    stats->queued = m->nwaiting + m->nsent;
+    stats->published = m->published;
+    stats->dropped = m->dropped;
+    stats->connects = m->connects;
+
+    return NGX_OK;
+}
+
+
+/* The oldest event that is not on its way yet */
+
+static void
+ngx_amt_mqtt_drop(ngx_amt_mqtt_t *m)
+{
+    ngx_queue_t          *q;
+    ngx_amt_mqtt_item_t  *item;
+
+    if (ngx_queue_empty(&m->waiting)) {
+        return;
+    }
+
+    q = ngx_queue_head(&m->waiting);
+    item = ngx_queue_data(q, ngx_amt_mqtt_item_t, queue);
+
+    ngx_queue_remove(q);
+    m->nwaiting--;
+
+    ngx_free(item);
+}
+
+
+static ngx_int_t
+ngx_amt_mqtt_connect(ngx_amt_mqtt_t *m)
+{
+    int    rc;
+    char  *addr;
+
+    m->error[0] = '\0';
+    m->refused = 0;
+
+    if (ngx_amt_mqtt_client(m) != NGX_OK) {
+        ngx_amt_mqtt_failed(m, "no memory");
+        return NGX_ERROR;
+    }
+
+    addr = m->conf->addrs[m->addr];
+    m->addr = (m->addr + 1) % m->conf->naddrs;
+
+    rc = mosquitto_connect_async(m->mosq, addr, m->conf->port,
+                                 (int) m->conf->keepalive);
+
+    if (rc != MOSQ_ERR_SUCCESS) {
+        ngx_amt_mqtt_failed(m, rc == MOSQ_ERR_ERRNO ? strerror(ngx_errno)
+                                                    : mosquitto_strerror(rc));
+        return NGX_ERROR;
+    }
+
+    m->state = NGX_AMT_MQTT_CONNECTING;
+
+    if (ngx_amt_mqtt_register(m, mosquitto_socket(m->mosq)) != NGX_OK) {
+        ngx_amt_mqtt_failed(m, "no connection of the worker is free");
+        return NGX_ERROR;
+    }
+
+    ngx_add_timer(&m->timer, NGX_AMT_MQTT_TIMEOUT);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_amt_mqtt_client(ngx_amt_mqtt_t *m)
+{
+    char              *password;
+    struct mosquitto  *mosq;
+
+    mosq = mosquitto_new(m->id, true, m);
+    if (mosq == NULL) {
+        return NGX_ERROR;
+    }
+
+    m->mosq = mosq;
+
+    mosquitto_connect_callback_set(mosq, ngx_amt_mqtt_on_connect);
+    mosquitto_publish_callback_set(mosq, ngx_amt_mqtt_on_publish);
+    mosquitto_log_callback_set(mosq, ngx_amt_mqtt_on_log);
+
+    if (m->conf->user) {
+        password = NULL;
+
+        if (m->conf->password) {
+            password = ngx_amt_source_table(m->conf->password);
+        }
+
+        if (mosquitto_username_pw_set(mosq, m->conf->user, password)
+            != MOSQ_ERR_SUCCESS)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    if (m->conf->ssl) {
+
+        /* takes a reference of its own */
+
+        if (mosquitto_int_option(mosq, MOSQ_OPT_SSL_CTX_WITH_DEFAULTS, 0)
+            != MOSQ_ERR_SUCCESS
+            || mosquitto_void_option(mosq, MOSQ_OPT_SSL_CTX, m->conf->ssl)
+               != MOSQ_ERR_SUCCESS)
+        {
+            return NGX_ERROR;
+        }
+    }
+
+    return mosquitto_int_option(mosq, MOSQ_OPT_TCP_NODELAY, 1)
+           == MOSQ_ERR_SUCCESS ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+ngx_amt_mqtt_register(ngx_amt_mqtt_t *m, ngx_socket_t fd)
+{
+    ngx_connection_t  *c;
+
+    c = ngx_get_connection(fd, m->log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->data = m;
+    c->log = m->log;
+    c->read->log = m->log;
+    c->write->log = m->log;
+    c->read->handler = ngx_amt_mqtt_event;
+    c->write->handler = ngx_amt_mqtt_event;
+
+    m->connection = c;
+
+    /* connected when writable */
+
+    if (ngx_add_event(c->read, NGX_READ_EVENT, NGX_LEVEL_EVENT) != NGX_OK
+        || ngx_add_event(c->write, NGX_WRITE_EVENT, NGX_LEVEL_EVENT) != NGX_OK)
+    {
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
+}
+
+
+/* Ends the connection, if any; what was on its way waits again. */
+
+static void
+ngx_amt_mqtt_release(ngx_amt_mqtt_t *m)
+{
+    ngx_queue_t       *q;
+    ngx_event_t       *rev, *wev;
+    ngx_connection_t  *c;
+
+    c = m->connection;
+
+    if (c) {
+        rev = c->read;
+        wev = c->write;
+
+        /*
+         * libmosquitto may have closed the descriptor already, and epoll has
+         * forgotten it then; when it has not, epoll does right below
+         */
+
+        if (rev->active) {
+            (void) ngx_del_event(rev, NGX_READ_EVENT, NGX_CLOSE_EVENT);
+        }
+
+        if (wev->active) {
+            (void) ngx_del_event(wev, NGX_WRITE_EVENT, NGX_CLOSE_EVENT);
+        }
+
+        if (rev->posted) {
+            ngx_delete_posted_event(rev);
+        }
+
+        if (wev->posted) {
+            ngx_delete_posted_event(wev);
+        }
+
+        ngx_free_connection(c);
+        c->fd = (ngx_socket_t) -1;
+
+        m->connection = NULL;
+    }
+
+    if (m->mosq) {
+        mosquitto_destroy(m->mosq);
+        m->mosq = NULL;
+    }
+
+    while (!ngx_queue_empty(&m->sent)) {
+        q = ngx_queue_last(&m->sent);
+        ngx_queue_remove(q);
+        ngx_queue_insert_head(&m->waiting, q);
+    }
+
+    m->nwaiting += m->nsent;
+    m->nsent = 0;
+
+    m->state = NGX_AMT_MQTT_IDLE;
+}
+
+
+static void
+ngx_amt_mqtt_event(ngx_event_t *ev)
+{
+    ngx_connection_t  *c;
+    ngx_amt_mqtt_t    *m;
+
+    c = ev->data;
+    m = c->data;
+
+    if (c->close) {
+        ngx_amt_mqtt_failed(m, "worker is shutting down");
+        return;
+    }
+
+    ngx_amt_mqtt_after(m, ngx_amt_mqtt_step(m, ev->write));
+}
+
+
+/* One event; returns an error of libmosquitto or MOSQ_ERR_SUCCESS. */
+
+static int
+ngx_amt_mqtt_step(ngx_amt_mqtt_t *m, ngx_uint_t write)
+{
+    int        err;
+    socklen_t  len;
+
+    if (m->state == NGX_AMT_MQTT_CONNECTING) {
+
+        err = 0;
+        len = sizeof(int);
+
+        if (getsockopt(m->connection->fd, SOL_SOCKET, SO_ERROR, &err, &len)
+            == -1)
+        {
+            err = ngx_socket_errno;
+        }
+
+        if (err) {
+            ngx_set_socket_errno(err);
+            return MOSQ_ERR_ERRNO;
+        }
+
+        if (!write) {
+            return MOSQ_ERR_SUCCESS;
+        }
+
+        m->state = m->conf->ssl ? NGX_AMT_MQTT_HANDSHAKE : NGX_AMT_MQTT_LOGIN;
+    }
+
+    if (m->state == NGX_AMT_MQTT_HANDSHAKE) {
+        return ngx_amt_mqtt_handshake(m);
+    }
+
+    ngx_set_socket_errno(0);
+
+    return write ? mosquitto_loop_write(m->mosq, NGX_AMT_MQTT_PACKETS)
+                 : mosquitto_loop_read(m->mosq, NGX_AMT_MQTT_PACKETS);
+}
+
+
+static int
+ngx_amt_mqtt_handshake(ngx_amt_mqtt_t *m)
+{
+    int   rc;
+    BIO  *bio;
+    SSL  *ssl;
+
+    /* goes on with the handshake, whichever event it was */
+
+    rc = mosquitto_loop_read(m->mosq, 1);
+
+    if (rc != MOSQ_ERR_SUCCESS || mosquitto_socket(m->mosq) == -1) {
+        return rc ? rc : MOSQ_ERR_CONN_LOST;
+    }
+
+    ssl = mosquitto_ssl_get(m->mosq);
+    if (ssl == NULL) {
+        return MOSQ_ERR_TLS;
+    }
+
+    if (SSL_is_init_finished(ssl)) {
+        m->state = NGX_AMT_MQTT_LOGIN;
+        return mosquitto_loop_write(m->mosq, NGX_AMT_MQTT_PACKETS);
+    }
+
+    /* neither waits to read nor to write: the connection is gone */
+
+    bio = SSL_get_rbio(ssl);
+
+    return bio && BIO_should_retry(bio) ? MOSQ_ERR_SUCCESS
+                                        : MOSQ_ERR_CONN_LOST;
+}
+
+
+static void
+ngx_amt_mqtt_after(ngx_amt_mqtt_t *m, int rc)
+{
+    const char  *text;
+
+    if (rc == MOSQ_ERR_SUCCESS && mosquitto_socket(m->mosq) != -1) {
+        rc = ngx_amt_mqtt_send(m);
+    }
+
+    if (rc == MOSQ_ERR_SUCCESS && mosquitto_socket(m->mosq) == -1) {
+        rc = MOSQ_ERR_CONN_LOST;
+    }
+
+    if (rc == MOSQ_ERR_SUCCESS) {
+
+        if (ngx_amt_mqtt_interest(m) != NGX_OK) {
+            ngx_amt_mqtt_failed(m, "event cannot be set");
+        }
+
+        return;
+    }
+
+    if (m->error[0]) {
+        text = m->error;
+
+    } else if (rc == MOSQ_ERR_ERRNO && ngx_socket_errno) {
+        text = strerror(ngx_socket_errno);
+
+    } else {
+        text = mosquitto_strerror(rc);
+    }
+
+    ngx_amt_mqtt_failed(m, text);
+}
+
+
+static ngx_int_t
+ngx_amt_mqtt_interest(ngx_amt_mqtt_t *m)
+{
+    ngx_uint_t    want;
+    ngx_event_t  *wev;
+
+    wev = m->connection->write;
+
+    switch (m->state) {
+
+    case NGX_AMT_MQTT_CONNECTING:
+        want = 1;
+        break;
+
+    case NGX_AMT_MQTT_HANDSHAKE:
+        want = BIO_should_write(SSL_get_wbio(mosquitto_ssl_get(m->mosq)));
+        break;
+
+    default:
+        want = mosquitto_want_write(m->mosq);
+    }
+
+    if (want && !wev->active) {
+        return ngx_add_event(wev, NGX_WRITE_EVENT, NGX_LEVEL_EVENT);
+    }
+
+    if (!want && wev->active) {
+        return ngx_del_event(wev, NGX_WRITE_EVENT, 0);
+    }
+
+    return NGX_OK;
+}
+
+
+/* Gives libmosquitto what the socket takes, not more. */
+
+static int
+ngx_amt_mqtt_send(ngx_amt_mqtt_t *m)
+{
+    int                   rc;
+    ngx_queue_t          *q;
+    ngx_amt_mqtt_item_t  *item;
+
+    while (m->state == NGX_AMT_MQTT_ACTIVE
+           && m->nsent < NGX_AMT_MQTT_INFLIGHT
+           && !ngx_queue_empty(&m->waiting)
+           && !mosquitto_want_write(m->mosq))
+    {
+        q = ngx_queue_head(&m->waiting);
+        item = ngx_queue_data(q, ngx_amt_mqtt_item_t, queue);
+
+        /* it may be confirmed before the function returns */
+
+        ngx_queue_remove(q);
+        m->nwaiting--;
+        ngx_queue_insert_tail(&m->sent, q);
+        m->nsent++;
+
+        rc = mosquitto_publish(m->mosq, NULL, m->conf->topic, (int) item->len,
+                               item->data, (int) m->conf->qos, false);
+
+        if (rc != MOSQ_ERR_SUCCESS) {
+            return rc;
+        }
+    }
+
+    return MOSQ_ERR_SUCCESS;
+}
+
+
+/* The connection ended or was not made: the next attempt is planned. */
+
+static void
+ngx_amt_mqtt_failed(ngx_amt_mqtt_t *m, const char *text)
+{
+    ngx_msec_t  delay;
+
+    if (m->state == NGX_AMT_MQTT_ACTIVE
+        && ngx_current_msec - m->since > NGX_AMT_MQTT_STABLE)
+    {
+        m->retry = NGX_AMT_MQTT_RETRY;
+    }
+
+    if (!m->refused) {
+        ngx_log_error(NGX_LOG_ERR, m->log, 0,
+                      "amt_mqtt: %s \"%V\": %s",
+                      m->state == NGX_AMT_MQTT_ACTIVE
+                      ? "lost the connection to" : "cannot connect to",
+                      &m->conf->url, text);
+    }
+
+    ngx_amt_mqtt_release(m);
+
+    /* workers that lost the same broker do not come back together */
+
+    delay = m->retry / 2 + (ngx_msec_t) ngx_random() % (m->retry / 2 + 1);
+    m->retry = ngx_min(2 * m->retry, NGX_AMT_MQTT_RETRY_MAX);
+
+    ngx_add_timer(&m->timer, delay);
+}
+
+
+static void
+ngx_amt_mqtt_timer(ngx_event_t *ev)
+{
+    ngx_amt_mqtt_t  *m;
+
+    m = ngx_amt_mqtt;
+
+    if (m == NULL) {
+        return;
+    }
+
+    switch (m->state) {
+
+    case NGX_AMT_MQTT_IDLE:
+        (void) ngx_amt_mqtt_connect(m);
+        break;
+
+    case NGX_AMT_MQTT_ACTIVE:
+        ngx_add_timer(&m->timer, NGX_AMT_MQTT_TICK);
+        ngx_amt_mqtt_after(m, mosquitto_loop_misc(m->mosq));
+        break;
+
+    default:
+        ngx_amt_mqtt_failed(m, "timed out");
+    }
+}
+
+
+static void
+ngx_amt_mqtt_flush(ngx_event_t *ev)
+{
+    ngx_amt_mqtt_t  *m;
+
+    m = ngx_amt_mqtt;
+
+    if (m && m->state == NGX_AMT_MQTT_ACTIVE) {
+        ngx_amt_mqtt_after(m, MOSQ_ERR_SUCCESS);
+    }
+}
+
+
+/* A worker that exits has nothing else to do: it waits for a moment. */
+
+static void
+ngx_amt_mqtt_drain(ngx_amt_mqtt_t *m)
+{
+    int            rc;
+    ngx_msec_t     end;
+    struct pollfd  p;
+
+    if (m->state != NGX_AMT_MQTT_ACTIVE) {
+        return;
+    }
+
+    ngx_time_update();
+    end = ngx_current_msec + NGX_AMT_MQTT_DRAIN;
+
+    while (ngx_amt_mqtt_send(m) == MOSQ_ERR_SUCCESS
+           && mosquitto_socket(m->mosq) != -1
+           && (m->nwaiting || m->nsent || mosquitto_want_write(m->mosq)))
+    {
+        p.fd = mosquitto_socket(m->mosq);
+        p.events = POLLIN | (mosquitto_want_write(m->mosq) ? POLLOUT : 0);
+        p.revents = 0;
+
+        ngx_time_update();
+
+        if ((ngx_msec_int_t) (end - ngx_current_msec) <= 0
+            || poll(&p, 1, (int) (end - ngx_current_msec)) <= 0)
+        {
+            break;
+        }
+
+        rc = MOSQ_ERR_SUCCESS;
+
+        if (p.revents & POLLOUT) {
+            rc = mosquitto_loop_write(m->mosq, NGX_AMT_MQTT_PACKETS);
+        }
+
+        if (rc == MOSQ_ERR_SUCCESS && (p.revents & ~POLLOUT)) {
+            rc = mosquitto_loop_read(m->mosq, NGX_AMT_MQTT_PACKETS);
+        }
+
+        if (rc != MOSQ_ERR_SUCCESS) {
+            break;
+        }
+    }
+
+    (void) mosquitto_disconnect(m->mosq);
+}
+
+
+static void
+ngx_amt_mqtt_on_connect(struct mosquitto *mosq, void *data, int code)
+{
+    ngx_amt_mqtt_t *m = data;
+
+    if (code) {
+        m->refused = 1;
+        ngx_log_error(NGX_LOG_ERR, m->log, 0,
+                      "amt_mqtt: \"%V\" refused the connection: %s",
+                      &m->conf->url, mosquitto_connack_string(code));
+        return;
+    }
+
+    m->state = NGX_AMT_MQTT_ACTIVE;
+    m->since = ngx_current_msec;
+    m->connects++;
+
+    ngx_log_error(NGX_LOG_NOTICE, m->log, 0,
+                  "amt_mqtt: connected to \"%V\" as \"%s\"", &m->conf->url,
+                  m->id);
+
+    ngx_add_timer(&m->timer, NGX_AMT_MQTT_TICK);
+}
+
+
+/* Written (QoS 0) or acknowledged (QoS 1), in the order of sending */
+
+static void
+ngx_amt_mqtt_on_publish(struct mosquitto *mosq, void *data, int mid)
+{
+    ngx_amt_mqtt_t *m = data;
+
+    ngx_queue_t          *q;
+    ngx_amt_mqtt_item_t  *item;
+
+    if (ngx_queue_empty(&m->sent)) {
+        return;
+    }
+
+    q = ngx_queue_head(&m->sent);
+    item = ngx_queue_data(q, ngx_amt_mqtt_item_t, queue);
+
+    ngx_queue_remove(q);
+    m->nsent--;
+    m->published++;
+
+    ngx_free(item);
+}
+
+
+static void
+ngx_amt_mqtt_on_log(struct mosquitto *mosq, void *data, int level,
+    const char *text)
+{
+    ngx_amt_mqtt_t *m = data;
+
+    if (level == MOSQ_LOG_ERR && m->error[0] == '\0') {
+        (void) ngx_cpystrn((u_char *) m->error, (u_char *) text,
+                           sizeof(m->error));
+    }
 }

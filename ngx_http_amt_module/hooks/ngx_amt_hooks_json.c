@@ -277,6 +277,8 @@ ngx_amt_hooks_event(json_t *object, ngx_amt_hooks_event_t *event)
     if (ngx_amt_hooks_guid(object, event->guid) != NGX_OK
         || ngx_amt_hooks_number(object, "generation", &generation) != NGX_OK
         || ngx_amt_hooks_number(object, "time", &event->time) != NGX_OK
+        || ngx_amt_hooks_string(object, "tenant", 0, 256, &event->tenant)
+           != NGX_OK
         || ngx_amt_hooks_string(object, "address", 0, 256, &event->address)
            != NGX_OK
         || ngx_amt_hooks_string(object, "reason", 0, 4096, &event->reason)

@@ -47,7 +47,8 @@ typedef struct {
     uint64_t                generation;
     int64_t                 time;            /* ms since 1970 */
     u_char                  guid[NGX_CIRA_GUID_TEXT];
-    ngx_str_t               address;         /* inside json, hostile text */
+    ngx_str_t               tenant;          /* inside json */
+    ngx_str_t               address;         /* hostile text */
     ngx_str_t               reason;
 } ngx_amt_hooks_event_t;
 

@@ -7,6 +7,7 @@
 
 
 #include "hooks/ngx_http_amt_hooks_module.h"
+#include "events/ngx_amt_event.h"
 
 
 #define NGX_AMT_HOOKS_TEXT  512          /* of a reason, in the log */
@@ -27,6 +28,37 @@ static void ngx_amt_hooks_notify_drop(void *data);
 static ngx_int_t ngx_amt_hooks_notify_events(ngx_amt_hooks_notify_t *v);
 static void ngx_amt_hooks_notify_log(ngx_amt_hooks_notify_t *v,
     ngx_log_t *log);
+static void ngx_amt_hooks_notify_publish(ngx_amt_hooks_notify_t *v);
+static void ngx_amt_hooks_notify_failed(ngx_amt_hooks_notify_t *v);
+
+
+typedef struct {
+    ngx_amt_event_e         type;
+    ngx_str_t               method;
+    ngx_str_t               message;
+} ngx_amt_hooks_told_t;
+
+
+/* by ngx_amt_hooks_event_e; all but the first are not in the original */
+
+static const ngx_amt_hooks_told_t  ngx_amt_hooks_told[] = {
+
+    { NGX_AMT_EVENT_SUCCESS, ngx_string("CIRA_Connected"),
+      ngx_string("CIRA Connection Established") },
+
+    { NGX_AMT_EVENT_SUCCESS, ngx_string("CIRA_Disconnected"),
+      ngx_string("CIRA Connection Closed") },
+
+    { NGX_AMT_EVENT_SUCCESS, ngx_null_string, ngx_null_string },
+
+    { NGX_AMT_EVENT_SUCCESS, ngx_string("CIRA_Alert"),
+      ngx_string("CIRA Alert") },
+
+    { NGX_AMT_EVENT_FAIL, ngx_string("CIRA_Quarantine"),
+      ngx_string("CIRA Device Quarantined") },
+
+    { NGX_AMT_EVENT_SUCCESS, ngx_null_string, ngx_null_string }
+};
 
 
 void *
@@ -71,6 +103,7 @@ ngx_amt_hooks_notify_body(ngx_amt_flow_t *f, void *data)
     }
 
     ngx_amt_hooks_notify_log(v, f->log);
+    ngx_amt_hooks_notify_publish(v);
 
     v->call->status = NGX_HTTP_NO_CONTENT;
 
@@ -81,6 +114,8 @@ fail:
     ngx_log_error(NGX_LOG_ERR, f->log, 0,
                   "%ui CIRA events were not stored, they will come again: %V",
                   v->batch.n, &f->err.text);
+
+    ngx_amt_hooks_notify_failed(v);
 
     v->call->status = NGX_HTTP_SERVICE_UNAVAILABLE;
 
@@ -189,4 +224,84 @@ ngx_amt_hooks_notify_log(ngx_amt_hooks_notify_t *v, ngx_log_t *log)
                       e->type == NGX_AMT_HOOKS_ALERT ? "alert" : "quarantine",
                       (size_t) (reason - text_buf), text_buf);
     }
+}
+
+
+static void
+ngx_amt_hooks_notify_publish(ngx_amt_hooks_notify_t *v)
+{
+    u_char                      *p, text[2 * NGX_AMT_EVENT_MESSAGE_LEN];
+    ngx_uint_t                   i;
+    ngx_amt_event_t              event;
+    ngx_amt_hooks_event_t       *e;
+    const ngx_amt_hooks_told_t  *t;
+
+    if (!ngx_amt_event_wanted()) {
+        return;
+    }
+
+    for (i = 0; i < v->batch.n; i++) {
+
+        e = &v->batch.events[i];
+        t = &ngx_amt_hooks_told[e->type];
+
+        if (t->method.len == 0) {
+            continue;
+        }
+
+        event.type = t->type;
+        event.method = t->method;
+        event.message = t->message;
+        event.guid.data = e->guid;
+        event.guid.len = NGX_CIRA_GUID_TEXT;
+        event.tenant = e->tenant;
+        event.time = e->time;
+
+        if (e->reason.len && e->type != NGX_AMT_HOOKS_CONNECTED) {
+            p = ngx_slprintf(text, text + sizeof(text), "%V: %V",
+                             &t->message, &e->reason);
+
+            event.message.data = text;
+            event.message.len = p - text;
+        }
+
+        ngx_amt_event_publish(&event);
+    }
+}
+
+
+/* The batch comes again until it is stored; its failure is told once. */
+
+static void
+ngx_amt_hooks_notify_failed(ngx_amt_hooks_notify_t *v)
+{
+    uint64_t                last;
+    ngx_str_t               guid;
+    ngx_uint_t              i;
+    ngx_amt_hooks_event_t  *e;
+
+    static uint64_t         told;
+
+    last = 0;
+
+    for (i = 0; i < v->batch.n; i++) {
+
+        e = &v->batch.events[i];
+
+        if (e->seq > last) {
+            last = e->seq;
+        }
+
+        if (e->type != NGX_AMT_HOOKS_CONNECTED || e->seq <= told) {
+            continue;
+        }
+
+        guid.data = e->guid;
+        guid.len = NGX_CIRA_GUID_TEXT;
+
+        ngx_amt_event(NGX_AMT_EVENT_FAIL, "CIRA_Connected",
+                      "CIRA Connection Failed", &guid, &e->tenant);
+    }
+
+    told = last;
 }

@@ -8,6 +8,7 @@
 
 
 #include "mps/ngx_amt_mps_call.h"
+#include "mps/ngx_amt_mps_events.h"
 #include "mps/ngx_amt_reply.h"
 #include "mps/ngx_amt_route.h"
 #include "device/ngx_amt_device.h"
@@ -347,6 +348,8 @@ ngx_amt_mps_body(ngx_amt_flow_t *f, void *data)
         }
     }
 
+    ngx_amt_mps_event_request(v->api);
+
     ngx_amt_await_rc(f, v, ngx_amt_call(f, ngx_amt_mps_frame(f, v->api)));
 
     if (v->frame.rc != NGX_OK) {
@@ -434,6 +437,8 @@ ngx_amt_mps_done(ngx_amt_flow_t *f, ngx_int_t rc, void *data)
     if (rc != NGX_OK && api->reply.status == 0 && api->route) {
         (void) ngx_amt_reply_failure(api, &f->err);
     }
+
+    ngx_amt_mps_event_reply(api);
 
     r = api->request;
 

@@ -1,0 +1,130 @@
+
+/*
+ * URLs of cira_auth, cira_notify and the API plane's webhooks.  Names are
+ * resolved here, when nginx reads its configuration, because libcurl would
+ * start threads for it.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include "ngx_cira_http.h"
+
+
+static char *
+ngx_cira_http_cstr(ngx_conf_t *cf, const char *prefix, u_char *p, size_t len)
+{
+    char    *s;
+    size_t   n;
+
+    n = ngx_strlen(prefix);
+
+    s = ngx_pnalloc(cf->pool, n + len + 1);
+    if (s == NULL) {
+        return NULL;
+    }
+
+    ngx_memcpy(s, prefix, n);
+    ngx_memcpy(s + n, p, len);
+    s[n + len] = '\0';
+
+    return s;
+}
+
+
+char *
+ngx_cira_http_parse_url(ngx_conf_t *cf, ngx_str_t *value,
+    ngx_cira_http_url_t *url, ngx_uint_t https)
+{
+    size_t      i, scheme;
+    u_char     *p, *last, *uri;
+    ngx_url_t   u;
+
+    ngx_memzero(url, sizeof(ngx_cira_http_url_t));
+
+    for (i = 0; i < value->len; i++) {
+        if (value->data[i] <= ' ' || value->data[i] >= 0x7f) {
+            return "has an invalid character in its URL";
+        }
+    }
+
+    if (value->len > 7 && ngx_strncmp(value->data, "http://", 7) == 0) {
+        scheme = 7;
+
+    } else if (https && value->len > 8
+               && ngx_strncmp(value->data, "https://", 8) == 0)
+    {
+        scheme = 8;
+        url->https = 1;
+
+    } else {
+        return https ? "needs an URL that starts with \"http://\" or "
+                       "\"https://\""
+                     : "needs an URL that starts with \"http://\"";
+    }
+
+    p = value->data + scheme;
+    last = value->data + value->len;
+
+    if (last - p > 5 && ngx_strncmp(p, "unix:", 5) == 0) {
+        p += 5;
+
+        uri = ngx_strlchr(p, last, ':');
+        if (uri == NULL) {
+            uri = last;
+        }
+
+        if (uri == p || *p != '/') {
+            return "needs an absolute path after \"unix:\"";
+        }
+
+        url->path = ngx_cira_http_cstr(cf, "", p, uri - p);
+
+        if (uri < last) {
+            uri++;
+        }
+
+        if (uri < last && *uri != '/') {
+            return "needs an URI that starts with \"/\"";
+        }
+
+        if (url->https) {
+            return "cannot use \"https://\" on a unix socket";
+        }
+
+        url->url = ngx_cira_http_cstr(cf, "http://localhost", uri,
+                                      last - uri);
+
+        return url->path && url->url ? NGX_CONF_OK : NGX_CONF_ERROR;
+    }
+
+    /* a name and a password would stand in nginx.conf and in the log */
+
+    for (uri = p; uri < last && *uri != '/' && *uri != '?'; uri++) {
+        if (*uri == '@') {
+            return "has a user in its URL";
+        }
+    }
+
+    ngx_memzero(&u, sizeof(ngx_url_t));
+
+    u.url.data = p;
+    u.url.len = last - p;
+    u.default_port = url->https ? 443 : 80;
+    u.uri_part = 1;
+
+    if (ngx_parse_url(cf->pool, &u) != NGX_OK || u.naddrs == 0) {
+        if (u.err) {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "%s in \"%V\"", u.err,
+                               value);
+        }
+
+        return NGX_CONF_ERROR;
+    }
+
+    url->url = ngx_cira_http_cstr(cf, "", value->data, value->len);
+    url->connect_to = ngx_cira_http_cstr(cf, "::", u.addrs[0].name.data,
+                                         u.addrs[0].name.len);
+
+    return url->url && url->connect_to ? NGX_CONF_OK : NGX_CONF_ERROR;
+}
