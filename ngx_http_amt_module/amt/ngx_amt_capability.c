@@ -228,6 +228,24 @@ ngx_amt_cap_optional(ngx_amt_flow_t *f)
 }
 
 
+ngx_uint_t
+ngx_amt_cap_fault_is(ngx_amt_wsman_response_t *res, const char *code)
+{
+    return res->fault && res->fault_code.len == ngx_strlen(code)
+           && ngx_strncmp(res->fault_code.data, code, res->fault_code.len)
+              == 0;
+}
+
+
+ngx_uint_t
+ngx_amt_cap_absent(ngx_amt_wsman_response_t *res)
+{
+    return ngx_amt_cap_fault_is(res, "DestinationUnreachable")
+           || ngx_amt_cap_fault_is(res, "ActionNotSupported")
+           || ngx_amt_cap_fault_is(res, "InvalidSelectors");
+}
+
+
 ngx_int_t
 ngx_amt_cap_return_value(ngx_amt_wsman_response_t *res)
 {

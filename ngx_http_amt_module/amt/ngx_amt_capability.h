@@ -139,6 +139,13 @@ ngx_int_t ngx_amt_cap_call_any(ngx_amt_flow_t *f, ngx_amt_cap_t *c,
  */
 ngx_uint_t ngx_amt_cap_optional(ngx_amt_flow_t *f);
 
+/* 1 when the answer is a SOAP fault with this subcode. */
+ngx_uint_t ngx_amt_cap_fault_is(ngx_amt_wsman_response_t *res,
+    const char *code);
+
+/* 1 when the device does not have the class, the instance or the method. */
+ngx_uint_t ngx_amt_cap_absent(ngx_amt_wsman_response_t *res);
+
 /*
  * ReturnValue of a method's answer, -1: it cannot be read.  A missing one is
  * 0: some firmware leaves a zero out.

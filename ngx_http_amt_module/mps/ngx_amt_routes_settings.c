@@ -1,6 +1,7 @@
 
 /*
- * Routes: settings and inventory of a device.  Contract mps.md sections 2.5, 2.9 to 2.13.
+ * Routes: settings and inventory of a device.  Contract mps.md sections 2.5,
+ * 2.9 to 2.13.
  */
 
 
@@ -12,6 +13,9 @@
 #include "amt/ngx_amt_general.h"
 #include "amt/ngx_amt_kvm_displays.h"
 #include "amt/ngx_amt_version.h"
+#include "amt/ngx_amt_alarm.h"
+#include "amt/ngx_amt_certificates.h"
+#include "amt/ngx_amt_hardware.h"
 
 
 const ngx_amt_route_t  ngx_amt_routes_settings[] = {
@@ -91,6 +95,70 @@ const ngx_amt_route_t  ngx_amt_routes_settings[] = {
       NULL, NULL,
       "Exception during AMT Version request",
       "AMT Version request failed for guid : " },
+
+    { NGX_HTTP_GET, "amt/hardwareInfo/:guid",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_hardware, NULL,
+      NULL, NULL,
+      "Exception during AMT Hardware Information request", NULL },
+
+    { NGX_HTTP_GET, "amt/alarmOccurrences/:guid",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_alarm_list, NULL,
+      NULL, NULL,
+      "Exception during alarm occurrences request", NULL },
+
+    { NGX_HTTP_POST, "amt/alarmOccurrences/:guid",
+      NGX_AMT_SCOPE_CONFIGURE, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_alarm_add, ngx_amt_mps_alarm_input,
+      "alarm.add", ngx_amt_mps_alarm_detail,
+      "Exception during alarm occurrences request",
+      "Alarm add request failed for guid : ",
+      ngx_amt_mps_alarm_not_added },
+
+    { NGX_HTTP_DELETE, "amt/alarmOccurrences/:guid",
+      NGX_AMT_SCOPE_CONFIGURE, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_alarm_delete, ngx_amt_mps_alarm_name,
+      "alarm.delete", ngx_amt_mps_alarm_detail,
+      "Exception during alarm occurrences request",
+      "Alarm occurrence delete request failed for guid : ",
+      ngx_amt_mps_alarm_not_deleted },
+
+    { NGX_HTTP_GET, "amt/certificates/:guid",
+      NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_certificates_list, NULL,
+      NULL, NULL,
+      "Exception during AMT Certificates request", NULL },
+
+    { NGX_HTTP_POST, "amt/certificates/:guid",
+      NGX_AMT_SCOPE_CONFIGURE, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
+      ngx_amt_mps_cert_checks,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_certificates_add,
+      ngx_amt_mps_cert_input,
+      "certificate.add", ngx_amt_mps_cert_detail,
+      "Exception during AMT Certificates request", NULL,
+      ngx_amt_mps_cert_not_added },
+
+    { NGX_HTTP_DELETE, "amt/certificates/:guid/:instanceId",
+      NGX_AMT_SCOPE_CONFIGURE, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
+      NULL,
+      ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
+      ngx_amt_mps_json_drop, &ngx_amt_certificates_delete,
+      ngx_amt_mps_cert_handle,
+      "certificate.delete", ngx_amt_mps_cert_detail,
+      "Exception during AMT Certificates request", NULL,
+      ngx_amt_mps_cert_not_deleted },
 
     { 0, NULL, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 };

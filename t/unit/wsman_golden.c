@@ -12,6 +12,10 @@
 #include "amt/ngx_amt_boot_tlv.h"
 #include "amt/ngx_amt_consent.h"
 #include "amt/ngx_amt_features.h"
+#include "amt/ngx_amt_alarm.h"
+#include "amt/ngx_amt_audit_log.h"
+#include "amt/ngx_amt_datetime.h"
+#include "amt/ngx_amt_event_log.h"
 #include "amt/ngx_amt_json.h"
 #include "amt/ngx_amt_kvm_displays.h"
 #include "amt/ngx_amt_power.h"
@@ -54,6 +58,12 @@ static ngx_int_t golden_consent(ngx_pool_t *pool, json_t *params,
     ngx_amt_wsman_request_t *req, const char *arg);
 static ngx_int_t golden_named(ngx_pool_t *pool, json_t *params,
     ngx_amt_wsman_request_t *req, const char *arg);
+static ngx_int_t golden_alarm(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg);
+static ngx_int_t golden_audit_log(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg);
+static ngx_int_t golden_event_log(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg);
 static ngx_int_t golden_object(ngx_pool_t *pool, json_t *params,
     ngx_amt_wsman_request_t *req, const char *arg);
 
@@ -84,12 +94,12 @@ static golden_t  goldens[] = {
     { "IPS.OptInService.CancelOptIn", golden_named, "" },
     { "IPS.OptInService.SendOptInCode", golden_consent, NULL },
 
-    { "AMT.AuditLog.ReadRecords", golden_named, "StartIndex=1" },
+    { "AMT.AlarmClockService.AddAlarm", golden_alarm, NULL },
+    { "AMT.AuditLog.ReadRecords", golden_audit_log, NULL },
     { "AMT.AuthorizationService.SetAdminAclEntryEx",
       golden_named, "Username DigestPassword" },
     { "AMT.MessageLog.PositionToFirstRecord", golden_named, "" },
-    { "AMT.MessageLog.GetRecords",
-      golden_named, "IterationIdentifier=1 MaxReadRecords=390" },
+    { "AMT.MessageLog.GetRecords", golden_event_log, NULL },
     { "AMT.PublicKeyManagementService.AddKey", golden_named, "KeyBlob" },
     { "AMT.PublicKeyManagementService.AddCertificate", golden_object, NULL },
     { "AMT.PublicKeyManagementService.AddTrustedRootCertificate",
@@ -129,6 +139,12 @@ static golden_t  goldens[] = {
 /* What the gateway sends today: each must be in the file and be equal. */
 
 static const char  *required[] = {
+    "AMT.AlarmClockService.AddAlarm.once",
+    "AMT.AlarmClockService.AddAlarm.interval",
+    "AMT.AlarmClockService.AddAlarm.intervalZero",
+    "AMT.AlarmClockService.AddAlarm.noElementName",
+    "AMT.AuditLog.ReadRecords",
+    "AMT.AuditLog.ReadRecords.page2",
     "AMT.BootCapabilities.Get",
     "AMT.BootSettingData.Get",
     "AMT.BootSettingData.Put.powerAction",
@@ -174,7 +190,32 @@ static const char  *required[] = {
     "IPS.ScreenSettingData.Enumerate",
     "IPS.ScreenSettingData.Pull",
     "AMT.GeneralSettings.Get",
+    "AMT.MessageLog.PositionToFirstRecord",
+    "AMT.MessageLog.GetRecords",
+    "AMT.PublicKeyCertificate.Enumerate",
+    "AMT.PublicKeyCertificate.Pull",
+    "AMT.PublicKeyCertificate.Delete",
+    "AMT.PublicKeyManagementService.AddCertificate",
+    "AMT.PublicKeyManagementService.AddTrustedRootCertificate",
+    "AMT.PublicPrivateKeyPair.Enumerate",
+    "AMT.PublicPrivateKeyPair.Pull",
     "AMT.SetupAndConfigurationService.Get",
+    "CIM.BIOSElement.Get",
+    "CIM.Card.Get",
+    "CIM.Chassis.Get",
+    "CIM.Chip.Enumerate",
+    "CIM.Chip.Pull",
+    "CIM.ComputerSystemPackage.Get",
+    "CIM.ConcreteDependency.Enumerate",
+    "CIM.ConcreteDependency.Pull",
+    "CIM.CredentialContext.Enumerate",
+    "CIM.CredentialContext.Pull",
+    "CIM.MediaAccessDevice.Enumerate",
+    "CIM.MediaAccessDevice.Pull",
+    "CIM.PhysicalMemory.Enumerate",
+    "CIM.PhysicalMemory.Pull",
+    "CIM.PhysicalPackage.Enumerate",
+    "CIM.PhysicalPackage.Pull",
     "CIM.PowerManagementService.RequestPowerStateChange.2",
     "CIM.PowerManagementService.RequestPowerStateChange.3",
     "CIM.PowerManagementService.RequestPowerStateChange.4",
@@ -190,10 +231,17 @@ static const char  *required[] = {
     "CIM.PowerManagementService.RequestPowerStateChange.15",
     "CIM.PowerManagementService.RequestPowerStateChange.16",
     "CIM.PowerManagementService.RequestPowerStateChange.17",
+    "CIM.Processor.Enumerate",
+    "CIM.Processor.Pull",
     "CIM.ServiceAvailableToElement.Enumerate",
     "CIM.ServiceAvailableToElement.Pull",
     "CIM.SoftwareIdentity.Enumerate",
     "CIM.SoftwareIdentity.Pull",
+    "CIM.SystemPackaging.Enumerate",
+    "CIM.SystemPackaging.Pull",
+    "IPS.AlarmClockOccurrence.Enumerate",
+    "IPS.AlarmClockOccurrence.Pull",
+    "IPS.AlarmClockOccurrence.Delete",
     "IPS.PowerManagementService.Get",
     "IPS.PowerManagementService.RequestOSPowerSavingStateChange.2",
     "IPS.PowerManagementService.RequestOSPowerSavingStateChange.3",
@@ -328,6 +376,60 @@ golden_managed(ngx_pool_t *pool, json_t *params,
  * properties that the request is to change, and what they were before; NULL
  * leaves a property out.
  */
+/* The date of the golden goes the way of a client's. */
+
+static ngx_int_t
+golden_alarm(ngx_pool_t *pool, json_t *params, ngx_amt_wsman_request_t *req,
+    const char *arg)
+{
+    json_t     *input;
+    int64_t     seconds;
+    ngx_str_t   start;
+    ngx_int_t   rc;
+
+    input = json_deep_copy(json_array_get(params, 0));
+    start = unit_str(json_string_value(json_object_get(input, "StartTime")));
+
+    rc = ngx_amt_datetime_parse(&start, &seconds);
+
+    if (rc == NGX_OK) {
+        json_object_set_new(input, "StartTime", json_integer(seconds));
+        rc = ngx_amt_alarm_input(pool, input, &req->body);
+    }
+
+    json_decref(input);
+
+    return rc == NGX_OK ? NGX_OK : NGX_ERROR;
+}
+
+
+static ngx_int_t
+golden_audit_log(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg)
+{
+    json_t  *start;
+
+    start = json_array_get(params, 0);
+
+    return ngx_amt_audit_log_input(pool, start ? json_integer_value(start)
+                                               : 1, &req->body);
+}
+
+
+static ngx_int_t
+golden_event_log(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg)
+{
+    json_t  *start;
+
+    start = json_array_get(params, 0);
+
+    return ngx_amt_event_log_input(pool, start ? json_integer_value(start)
+                                               : 1, 390, &req->body);
+}
+
+
+/* A device whose settings are all on, put back to the defaults. */
 
 typedef struct {
     const char  *name;
