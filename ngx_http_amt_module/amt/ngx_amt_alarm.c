@@ -15,7 +15,8 @@ static ngx_int_t ngx_amt_alarm_add_call(ngx_amt_flow_t *f, ngx_amt_cap_t *c);
 static ngx_int_t ngx_amt_alarm_delete_body(ngx_amt_flow_t *f, void *data);
 static ngx_int_t ngx_amt_alarm_delete_call(ngx_amt_flow_t *f,
     ngx_amt_cap_t *c);
-static ngx_int_t ngx_amt_alarm_refused(ngx_amt_cap_t *c, ngx_uint_t status);
+static ngx_int_t ngx_amt_alarm_refused(ngx_amt_flow_t *f, ngx_amt_cap_t *c,
+    ngx_uint_t quota);
 static int64_t ngx_amt_alarm_minutes(ngx_amt_xml_t *alarm);
 static ngx_int_t ngx_amt_alarm_action(ngx_amt_cap_t *c, const char *name);
 static void ngx_amt_alarm_open(ngx_amt_xml_writer_t *w, const char *name);
@@ -25,6 +26,8 @@ static void ngx_amt_alarm_common(ngx_amt_xml_writer_t *w, const char *name,
 static void ngx_amt_alarm_text(ngx_amt_xml_writer_t *w, const char *name,
     json_t *value);
 
+
+#define NGX_AMT_ALARM_LIMIT  23          /* MAX_LIMIT_REACHED */
 
 #define NGX_AMT_ALARM_URI                                                     \
     "http://intel.com/wbem/wscim/1/ips-schema/1/IPS_AlarmClockOccurrence"
@@ -77,11 +80,8 @@ ngx_amt_alarm_add_body(ngx_amt_flow_t *f, void *data)
 
     if (c->res.fault) {
 
-        if (ngx_amt_cap_fault_is(&c->res, "QuotaLimit")) {
-            return ngx_amt_alarm_refused(c, 413);
-        }
-
-        return ngx_amt_alarm_refused(c, 400);
+        return ngx_amt_alarm_refused(f, c,
+                               ngx_amt_cap_fault_is(&c->res, "QuotaLimit"));
     }
 
     c->frame.rc = ngx_amt_device_expect(f, "AddAlarm_OUTPUT", &c->res);
@@ -96,7 +96,7 @@ ngx_amt_alarm_add_body(ngx_amt_flow_t *f, void *data)
         ngx_log_error(NGX_LOG_ERR, f->log, 0, "AddAlarm returned %i (%s)",
                       value, ngx_amt_wsman_status(value));
 
-        return ngx_amt_alarm_refused(c, value == 23 ? 413 : 400);
+        return ngx_amt_alarm_refused(f, c, value == NGX_AMT_ALARM_LIMIT);
     }
 
     return ngx_amt_cap_done(f, c, json_pack("{s:s,s:i}", "status", "SUCCESS",
@@ -143,7 +143,9 @@ ngx_amt_alarm_delete_body(ngx_amt_flow_t *f, void *data)
 
         /* firmware has several names for an instance that is not there */
 
-        return ngx_amt_alarm_refused(c, 404);
+        return ngx_amt_cap_refuse(f, c, 404, "Alarm instance not found",
+                                  "Alarm occurrence delete request failed "
+                                  "for guid : %V.", &c->result->guid);
     }
 
     if (ngx_amt_alarm_action(c, "DeleteResponse") != NGX_OK) {
@@ -201,11 +203,15 @@ ngx_amt_alarm_action(ngx_amt_cap_t *c, const char *name)
 
 
 static ngx_int_t
-ngx_amt_alarm_refused(ngx_amt_cap_t *c, ngx_uint_t status)
+ngx_amt_alarm_refused(ngx_amt_flow_t *f, ngx_amt_cap_t *c, ngx_uint_t quota)
 {
-    c->result->status = status;
-
-    return NGX_OK;
+    return ngx_amt_cap_refuse(f, c, 400, NULL,
+                              quota
+                              ? "Alarm add request quota exceeded for "
+                                "guid : %V."
+                              : "Alarm add request invalid parameters for "
+                                "guid : %V.",
+                              &c->result->guid);
 }
 
 

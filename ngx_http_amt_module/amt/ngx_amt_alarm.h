@@ -17,15 +17,15 @@ extern const ngx_amt_op_t  ngx_amt_alarm_list;
 
 /*
  * Input {"ElementName":s,"InstanceID":s,"StartTime":seconds,
- * "Interval":minutes,"DeleteOnCompletion":b}.  Status 200 and
- * {"status":"SUCCESS","ReturnValue":0}; 400 without JSON: the device refuses
- * it; 413 without JSON: it holds as many alarms as it can.
+ * "Interval":minutes,"DeleteOnCompletion":b}.
+ * {"status":"SUCCESS","ReturnValue":0}; a refusal when the device does not
+ * take it, or holds as many alarms as it can.
  */
 extern const ngx_amt_op_t  ngx_amt_alarm_add;
 
 /*
- * Input {"Name":s}.  Status 200 and {"status":"SUCCESS"}; 404 without JSON:
- * there is no such alarm.
+ * Input {"Name":s}.  {"status":"SUCCESS"}; a refusal when there is no such
+ * alarm.
  */
 extern const ngx_amt_op_t  ngx_amt_alarm_delete;
 

@@ -160,9 +160,8 @@ ngx_amt_certificates_added(ngx_amt_flow_t *f, ngx_amt_cap_t *c)
 
 refused:
 
-    c->result->status = 400;
-
-    return NGX_OK;
+    return ngx_amt_cap_refuse(f, c, 400, NULL,
+                              "Failed to validate or process certificate");
 }
 
 
@@ -193,8 +192,9 @@ ngx_amt_certificates_delete_body(ngx_amt_flow_t *f, void *data)
                       "device did not delete the certificate: %V %V",
                       &c->res.fault_code, &c->res.fault_text);
 
-        return ngx_amt_cap_done_status(f, c, 400,
-                   json_string("Failed to delete certificate from device"));
+        return ngx_amt_cap_refuse(f, c, 400, NULL,
+                                  "Failed to delete certificate from "
+                                  "device");
     }
 
     return ngx_amt_cap_done(f, c,
@@ -215,25 +215,28 @@ static ngx_int_t
 ngx_amt_certificates_delete_check(ngx_amt_flow_t *f,
     ngx_amt_certificates_frame_t *v)
 {
-    json_t         *users, *text;
+    json_t         *users;
     ngx_int_t       rc;
-    ngx_uint_t      status;
     const char     *handle;
+    ngx_amt_cap_t  *c;
     ngx_amt_xml_t  *cert;
 
-    handle = json_string_value(json_object_get(v->cap.input, "handle"));
+    c = &v->cap;
+
+    handle = json_string_value(json_object_get(c->input, "handle"));
     cert = ngx_amt_certificates_find(&v->store, handle);
 
     if (cert == NULL) {
-        status = 404;
-        text = json_sprintf("Certificate with handle '%s' not found", handle);
+        rc = ngx_amt_cap_refuse(f, c, 404, NULL,
+                                "Certificate with handle '%s' not found",
+                                handle);
         goto done;
     }
 
     if (ngx_amt_xml_bool(cert, "ReadOnlyCertificate", 0) == 1) {
-        status = 400;
-        text = json_sprintf("Cannot delete certificate '%s': Certificate is "
-                            "read-only and cannot be removed", handle);
+        rc = ngx_amt_cap_refuse(f, c, 400, NULL,
+                                "Cannot delete certificate '%s': Certificate "
+                                "is read-only and cannot be removed", handle);
         goto done;
     }
 
@@ -248,17 +251,16 @@ ngx_amt_certificates_delete_check(ngx_amt_flow_t *f,
         return NGX_OK;
     }
 
-    status = 409;
-    text = json_sprintf("Cannot delete certificate '%s': Certificate is "
-                        "currently referenced by the following AMT "
-                        "profiles/configurations: %s. Remove these "
-                        "references before deleting the certificate.",
-                        handle, json_string_value(users));
+    rc = ngx_amt_cap_refuse(f, c, 409, NULL,
+                            "Cannot delete certificate '%s': Certificate is "
+                            "currently referenced by the following AMT "
+                            "profiles/configurations: %s. Remove these "
+                            "references before deleting the certificate.",
+                            handle, json_string_value(users));
+
     json_decref(users);
 
 done:
-
-    rc = ngx_amt_cap_done_status(f, &v->cap, status, text);
 
     return rc == NGX_OK ? NGX_DONE : rc;
 }

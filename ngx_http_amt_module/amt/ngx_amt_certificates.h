@@ -18,14 +18,14 @@
 extern const ngx_amt_op_t  ngx_amt_certificates_list;
 
 /*
- * Input {"cert":base64 of DER,"isTrusted":b}.  {"handle":s}; status 400
- * without JSON: the device does not take it.
+ * Input {"cert":base64 of DER,"isTrusted":b}.  {"handle":s}; a refusal when
+ * the device does not take it.
  */
 extern const ngx_amt_op_t  ngx_amt_certificates_add;
 
 /*
- * Input {"handle":s}.  {"message":s,"handle":s}; status 400, 404 or 409 with
- * a string that says why not.
+ * Input {"handle":s}.  {"message":s,"handle":s}; a refusal when there is no
+ * such certificate, or it is read-only or used by a profile.
  */
 extern const ngx_amt_op_t  ngx_amt_certificates_delete;
 

@@ -15,7 +15,6 @@
 
 #include "flow/ngx_amt_flow.h"
 #include "auth/ngx_amt_auth.h"
-#include "amt/ngx_amt_capability.h"
 #include "mps/ngx_amt_body.h"
 #include "mps/ngx_amt_validate.h"
 #include "ngx_cira_api.h"
@@ -120,22 +119,11 @@ ngx_int_t ngx_amt_mps_event_log_input(ngx_amt_api_t *api);
 ngx_int_t ngx_amt_mps_alarm_input(ngx_amt_api_t *api);
 ngx_int_t ngx_amt_mps_alarm_name(ngx_amt_api_t *api);
 ngx_int_t ngx_amt_mps_cert_input(ngx_amt_api_t *api);
-ngx_int_t ngx_amt_mps_cert_handle(ngx_amt_api_t *api);
 
 /* what the audit line says besides guid and action; JSON text */
 ngx_int_t ngx_amt_mps_power_detail(ngx_amt_api_t *api, ngx_str_t *detail);
 ngx_int_t ngx_amt_mps_write_detail(ngx_amt_api_t *api, ngx_str_t *detail);
 ngx_int_t ngx_amt_mps_delete_detail(ngx_amt_api_t *api, ngx_str_t *detail);
-
-/* replies to results of an op, see ngx_amt_route.h */
-ngx_int_t ngx_amt_mps_alarm_not_added(ngx_amt_api_t *api,
-    ngx_amt_result_t *result);
-ngx_int_t ngx_amt_mps_alarm_not_deleted(ngx_amt_api_t *api,
-    ngx_amt_result_t *result);
-ngx_int_t ngx_amt_mps_cert_not_added(ngx_amt_api_t *api,
-    ngx_amt_result_t *result);
-ngx_int_t ngx_amt_mps_cert_not_deleted(ngx_amt_api_t *api,
-    ngx_amt_result_t *result);
 
 /* a check: a number as text that is not negative */
 ngx_int_t ngx_amt_mps_not_negative(json_t *value, ngx_amt_input_t *in);

@@ -155,48 +155,6 @@ ngx_amt_mps_alarm_bad(ngx_amt_api_t *api, const char *text)
 
 
 ngx_int_t
-ngx_amt_mps_alarm_not_added(ngx_amt_api_t *api, ngx_amt_result_t *result)
-{
-    return ngx_amt_reply_failed(api, 400, result->status == 413
-                            ? "Alarm add request quota exceeded for guid : "
-                            : NGX_AMT_ALARM_INVALID);
-}
-
-
-ngx_int_t
-ngx_amt_mps_alarm_not_deleted(ngx_amt_api_t *api, ngx_amt_result_t *result)
-{
-    u_char         *p;
-    ngx_str_t       s;
-    ngx_amt_out_t   o;
-
-    static const char  text[] =
-        "Alarm occurrence delete request failed for guid : ";
-
-    s.data = ngx_pnalloc(api->pool, sizeof(text) + api->guid.len);
-    if (s.data == NULL) {
-        return NGX_ERROR;
-    }
-
-    p = ngx_cpymem(s.data, text, sizeof(text) - 1);
-    p = ngx_cpymem(p, api->guid.data, api->guid.len);
-    *p++ = '.';
-
-    s.len = p - s.data;
-
-    ngx_amt_out_init(&o, api->pool, 192);
-    ngx_amt_out_open(&o, '{');
-    ngx_amt_out_key(&o, "error");
-    ngx_amt_out_cstring(&o, "Alarm instance not found");
-    ngx_amt_out_key(&o, "errorDescription");
-    ngx_amt_out_string(&o, &s);
-    ngx_amt_out_close(&o, '}');
-
-    return ngx_amt_reply_out(api, 404, &o);
-}
-
-
-ngx_int_t
 ngx_amt_mps_alarm_detail(ngx_amt_api_t *api, ngx_str_t *detail)
 {
     json_t         *value;

@@ -112,8 +112,7 @@ ngx_amt_mps_cert_input(ngx_amt_api_t *api)
     if (!json_is_string(cert)
         || ngx_amt_mps_cert_decode(cert, &x) != NGX_OK)
     {
-        return ngx_amt_mps_cert_not_added(api, NULL) == NGX_OK
-               ? NGX_DECLINED : NGX_ERROR;
+        goto refused;
     }
 
     rc = ngx_amt_x509_blob(x, api->pool, &blob);
@@ -121,8 +120,7 @@ ngx_amt_mps_cert_input(ngx_amt_api_t *api)
     X509_free(x);
 
     if (rc == NGX_DECLINED) {
-        return ngx_amt_mps_cert_not_added(api, NULL) == NGX_OK
-               ? NGX_DECLINED : NGX_ERROR;
+        goto refused;
     }
 
     if (rc != NGX_OK) {
@@ -143,41 +141,13 @@ ngx_amt_mps_cert_input(ngx_amt_api_t *api)
     api->body = input;
 
     return NGX_OK;
-}
 
+refused:
 
-ngx_int_t
-ngx_amt_mps_cert_handle(ngx_amt_api_t *api)
-{
-    json_decref(api->body);
+    rc = ngx_amt_reply_error(api, 400,
+                             "Failed to validate or process certificate");
 
-    api->body = json_pack("{s:s%}", "handle", (char *) api->params[1].data,
-                          api->params[1].len);
-
-    return api->body ? NGX_OK : NGX_ERROR;
-}
-
-
-ngx_int_t
-ngx_amt_mps_cert_not_added(ngx_amt_api_t *api, ngx_amt_result_t *result)
-{
-    return ngx_amt_reply_error(api, 400,
-                               "Failed to validate or process certificate");
-}
-
-
-ngx_int_t
-ngx_amt_mps_cert_not_deleted(ngx_amt_api_t *api, ngx_amt_result_t *result)
-{
-    const char  *text;
-
-    text = json_string_value(result->json);
-
-    if (result->status == 404) {
-        return ngx_amt_reply_table(api, text);
-    }
-
-    return ngx_amt_reply_error(api, result->status, text);
+    return rc == NGX_OK ? NGX_DECLINED : NGX_ERROR;
 }
 
 

@@ -44,10 +44,6 @@ struct ngx_amt_route_s {
     ngx_int_t             (*detail)(ngx_amt_api_t *api, ngx_str_t *detail);
     const char             *exception;   /* E(500), 504 */
     const char             *failed;      /* E(400) on a fault, before G */
-
-    /* the reply to an op's result of status 400 or more; NULL: as it is */
-    ngx_int_t             (*refused)(ngx_amt_api_t *api,
-        ngx_amt_result_t *result);
 };
 
 

@@ -119,8 +119,7 @@ const ngx_amt_route_t  ngx_amt_routes_settings[] = {
       ngx_amt_mps_json_drop, &ngx_amt_alarm_add, ngx_amt_mps_alarm_input,
       "alarm.add", ngx_amt_mps_alarm_detail,
       "Exception during alarm occurrences request",
-      "Alarm add request failed for guid : ",
-      ngx_amt_mps_alarm_not_added },
+      "Alarm add request failed for guid : " },
 
     { NGX_HTTP_DELETE, "amt/alarmOccurrences/:guid",
       NGX_AMT_SCOPE_CONFIGURE, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
@@ -129,8 +128,7 @@ const ngx_amt_route_t  ngx_amt_routes_settings[] = {
       ngx_amt_mps_json_drop, &ngx_amt_alarm_delete, ngx_amt_mps_alarm_name,
       "alarm.delete", ngx_amt_mps_alarm_detail,
       "Exception during alarm occurrences request",
-      "Alarm occurrence delete request failed for guid : ",
-      ngx_amt_mps_alarm_not_deleted },
+      "Alarm occurrence delete request failed for guid : " },
 
     { NGX_HTTP_GET, "amt/certificates/:guid",
       NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE,
@@ -147,18 +145,16 @@ const ngx_amt_route_t  ngx_amt_routes_settings[] = {
       ngx_amt_mps_json_drop, &ngx_amt_certificates_add,
       ngx_amt_mps_cert_input,
       "certificate.add", ngx_amt_mps_cert_detail,
-      "Exception during AMT Certificates request", NULL,
-      ngx_amt_mps_cert_not_added },
+      "Exception during AMT Certificates request", NULL },
 
-    { NGX_HTTP_DELETE, "amt/certificates/:guid/:instanceId",
+    { NGX_HTTP_DELETE, "amt/certificates/:guid/:handle",
       NGX_AMT_SCOPE_CONFIGURE, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
       NULL,
       ngx_amt_mps_device, sizeof(ngx_amt_mps_json_t),
       ngx_amt_mps_json_drop, &ngx_amt_certificates_delete,
-      ngx_amt_mps_cert_handle,
+      ngx_amt_mps_params_input,
       "certificate.delete", ngx_amt_mps_cert_detail,
-      "Exception during AMT Certificates request", NULL,
-      ngx_amt_mps_cert_not_deleted },
+      "Exception during AMT Certificates request", NULL },
 
     { 0, NULL, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 };
