@@ -214,6 +214,9 @@ cmd_set(device_t *d, char *arg, buf_t *b)
         free(d->nonces);
         d->nonces = NULL;
 
+    } else if (strcmp(arg, "consent-code") == 0) {
+        d->consent_code = (unsigned) atoi(value);
+
     } else if (strcmp(arg, "nonce") == 0) {
         free(d->nonces);
         d->nonces = NULL;
