@@ -123,13 +123,14 @@ static ngx_int_t
 ngx_amt_mps_consent_code(json_t *value, ngx_amt_input_t *in)
 {
     size_t       i, len;
-    json_int_t   n;
+    double       n;
     const char  *text;
 
-    if (json_is_integer(value)) {
-        n = json_integer_value(value);
+    if (json_is_number(value)) {
+        n = json_number_value(value);
 
-        return n >= 0 && n <= 999999 ? NGX_OK : NGX_DECLINED;
+        return n >= 0 && n <= 999999 && n == (int64_t) n
+               ? NGX_OK : NGX_DECLINED;
     }
 
     text = json_string_value(value);
@@ -164,7 +165,7 @@ ngx_amt_mps_consent_input(ngx_amt_api_t *api)
     }
 
     *ngx_snprintf((u_char *) buf, NGX_AMT_CONSENT_DIGITS, "%06L",
-                  (int64_t) json_integer_value(value)) = '\0';
+                  (int64_t) json_number_value(value)) = '\0';
 
     return json_object_set_new(api->body, "consentCode", json_string(buf))
            == 0 ? NGX_OK : NGX_ERROR;
