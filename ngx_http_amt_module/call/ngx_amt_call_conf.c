@@ -207,7 +207,9 @@ ngx_amt_call_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
 
 #if (NGX_HTTP_SSL)
 
-    if (u->ssl && !u->ssl_verify) {
+    /* since 1.23.1 all have the object; without a context it is not in use */
+
+    if (u->ssl && u->ssl->ctx && !u->ssl_verify) {
         ngx_log_error(NGX_LOG_WARN, cf->log, 0,
                       "%s: location \"%V\" gives its secrets to any server "
                       "that answers, it lacks \"proxy_ssl_verify on\", "
