@@ -295,7 +295,7 @@ subtest 'nonce: count, age, stale, lockout' => sub {
     is($s->wsman($body, password => 'x')->{status}, 401, 'wrong password');
     ok($sim->wait_event('locked'), 'locked');
     is($s->wsman($body)->{status}, 401, 'right password, locked');
-    sleep 2.1;
+    sleep 3.1;
     is($s->wsman($body)->{status}, 200, 'let in again');
     $sim->stop;
 
