@@ -239,6 +239,10 @@ channel_opened(device_t *d, const char *type, uint32_t rid,
     if (port == 16992) {
         http_idle(c);
     }
+
+    if (port == 16995) {
+        tls_open(c);
+    }
 }
 
 
@@ -411,8 +415,16 @@ channel_data(device_t *d, uint32_t to, const u_char *p, size_t n)
         return;
     }
 
-    buf_add(&c->in, p, n);
     channel_grant(c, n);
+
+    if (c->tls == NULL) {
+        buf_add(&c->in, p, n);
+
+    } else if (tls_input(c, p, n) < 0) {
+        channel_close(c);
+        return;
+    }
+
     channel_service(c);
 }
 
@@ -427,6 +439,7 @@ channel_service(channel_t *c)
         return;
 
     case 16994:
+    case 16995:
         redir_input(c);
         return;
 
@@ -464,6 +477,7 @@ void
 channel_send(channel_t *c)
 {
     size_t     n;
+    buf_t     *out;
     device_t  *d;
 
     d = c->d;
@@ -472,9 +486,14 @@ channel_send(channel_t *c)
         return;
     }
 
-    while (buf_left(&c->out)) {
+    for ( ;; ) {
 
-        n = buf_left(&c->out);
+        out = c->tls ? tls_output(c) : &c->out;
+        n = buf_left(out);
+
+        if (n == 0) {
+            break;
+        }
 
         if (n > opt.max_data) {
             n = opt.max_data;
@@ -503,8 +522,8 @@ channel_send(channel_t *c)
             tmr_set(&c->drip_timer, c->drip, channel_drip, c);
         }
 
-        apf_data(d, c->rid, buf_head(&c->out), n);
-        buf_eat(&c->out, n);
+        apf_data(d, c->rid, buf_head(out), n);
+        buf_eat(out, n);
         c->credits -= (uint32_t) n;
     }
 
@@ -567,6 +586,7 @@ channel_close(channel_t *c)
     redir_free(c);
     tmr_del(&c->timer);
     tmr_del(&c->drip_timer);
+    tls_free(c);
     buf_free(&c->in);
     buf_free(&c->out);
 
@@ -625,6 +645,7 @@ channel_free(channel_t *c)
     redir_free(c);
     tmr_del(&c->timer);
     tmr_del(&c->drip_timer);
+    tls_free(c);
     buf_free(&c->in);
     buf_free(&c->out);
 

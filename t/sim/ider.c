@@ -13,7 +13,6 @@
 
 
 #define BLOCKS     16                 /* per READ */
-#define READ_MAX   4096               /* blocks in all */
 
 enum { I_OPEN = 0, I_IDLE, I_CAPACITY, I_READ, I_DONE };
 
@@ -85,7 +84,7 @@ ider_read(redir_t *r)
     u_char    md[EVP_MAX_MD_SIZE];
     char      hex[33];
 
-    if (r->lba > r->last_lba || r->lba >= READ_MAX) {
+    if (r->lba > r->last_lba || r->lba >= opt.ider_blocks) {
 
         EVP_DigestFinal_ex(r->digest, md, &len);
         for (i = 0; i < 16; i++) {

@@ -32,6 +32,7 @@ options_t  opt = {
     .max_data = 4096,
     .max_channels = SIM_CHANNELS,
     .reuse_delay = 30,
+    .ider_blocks = 4096,
     .http_idle = 8000,
     .chunk = 1061,
     .lockout_seconds = 5,
@@ -116,6 +117,8 @@ static const struct {
     NUM("max-channels", max_channels, "N", "channels at a time, at most 8"),
     NUM("reuse-delay", reuse_delay, "S", "a channel number of the server"
         " must rest that long, 0: no check"),
+    NUM("ider-blocks", ider_blocks, "N", "blocks of the viewer's CD that are"
+        " read"),
     STR("on-violation", on_violation, "WHAT", "when the gateway breaks the"
         " protocol: close, count or exit"),
 
@@ -385,5 +388,5 @@ options_parse(int argc, char **argv)
 int
 options_port(unsigned port)
 {
-    return port == 16992 || port == 16994;
+    return port == 16992 || port == 16994 || port == 16995;
 }

@@ -142,6 +142,7 @@ typedef struct {
     unsigned        max_data;
     unsigned        max_channels;
     unsigned        reuse_delay;      /* s */
+    unsigned        ider_blocks;      /* read at most */
 
     unsigned        latency;          /* ms */
     unsigned        http_idle;        /* ms */
@@ -398,6 +399,8 @@ struct channel_s {
     tmr_t           timer;            /* latency, idle */
     tmr_t           drip_timer;
     void           *redir;            /* redirection session, redir.c */
+    SSL            *tls;              /* port 16995, tls.c */
+    buf_t           wire;             /* of it, encrypted */
 };
 
 void channel_opened(device_t *d, const char *type, uint32_t rid,
@@ -428,6 +431,14 @@ nonce_t *digest_nonce(device_t *d, int fresh);
 int  digest_verify(device_t *d, const char *user, const char *realm,
     const char *nonce, const char *uri, const char *nc, const char *cnonce,
     const char *qop, const char *response, const char *method, int *stale);
+
+
+/* tls.c */
+
+void tls_open(channel_t *c);
+void tls_free(channel_t *c);
+int  tls_input(channel_t *c, const u_char *p, size_t n);
+buf_t *tls_output(channel_t *c);
 
 
 /* redir.c */
