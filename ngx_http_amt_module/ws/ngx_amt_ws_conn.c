@@ -108,6 +108,8 @@ ngx_amt_ws_accept(ngx_http_request_t *r, ngx_amt_ws_handshake_t *hs,
     ws->progress = ngx_current_msec;
     ws->active = ngx_current_msec;
 
+    ngx_str_set(&ws->result.reason, "");
+
     if (ws->settings.max_queue == 0) {
         ws->settings.max_queue = NGX_AMT_WS_MAX_QUEUE;
     }
@@ -196,6 +198,7 @@ ngx_amt_ws_headers(ngx_http_request_t *r, ngx_amt_ws_handshake_t *hs,
     /* "Connection: upgrade" is the header filter's */
 
     r->headers_out.status = NGX_HTTP_SWITCHING_PROTOCOLS;
+    ngx_str_set(&r->headers_out.status_line, "101 Switching Protocols");
     r->headers_out.content_length_n = -1;
 
     if (ngx_amt_ws_header(r, "Upgrade", (u_char *) "websocket",
@@ -911,9 +914,7 @@ ngx_amt_ws_free(ngx_amt_ws_t *ws)
 
     /* the client's own words could forge lines */
 
-    if (ws->result.end == NGX_AMT_WS_END_CLIENT
-        || ws->result.reason.len == 0)
-    {
+    if (ws->result.end == NGX_AMT_WS_END_CLIENT) {
         ngx_str_set(&ws->result.reason, "");
     }
 

@@ -91,8 +91,9 @@ typedef struct {
 typedef struct {
     uint64_t              max_frame;     /* bytes; 1009 above */
     uint64_t              max_message;   /* bytes; 1009 above */
-    size_t                max_queue;     /* output not yet taken by the
-                                            client; 1 MB when 0 */
+    size_t                max_queue;     /* output that waits for the client,
+                                            beside one message of whatever
+                                            size; 1 MB when 0 */
     ngx_msec_t            ping;          /* silence before a ping */
     ngx_msec_t            timeout;       /* without an answer to it, and for
                                             output that makes no progress */

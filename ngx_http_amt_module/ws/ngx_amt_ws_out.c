@@ -29,7 +29,7 @@ ngx_amt_ws_send(ngx_amt_ws_t *ws, u_char first, u_char *payload, size_t len)
         return NGX_ERROR;
     }
 
-    if (ws->queued + len > ws->settings.max_queue) {
+    if (ws->queued && ws->queued + len > ws->settings.max_queue) {
         ngx_log_error(NGX_LOG_INFO, ws->connection->log, 0,
                       "WebSocket client is too slow, %uz bytes wait",
                       ws->queued);

@@ -61,7 +61,7 @@ static const ngx_amt_ws_handlers_t  test_ws_drain_handlers = {
 };
 
 
-static u_char  test_ws_buf[NGX_AMT_WS_HEAD + 1024 * 1024];
+static u_char  test_ws_buf[NGX_AMT_WS_HEAD + 5 * 1024 * 1024];
 
 
 static void
