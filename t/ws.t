@@ -27,7 +27,7 @@ my $http = <<'EOF2';
                   '$amt_ws_received $amt_ws_sent';
     access_log %%DIR%%/logs/ws.log ws;
     limit_conn_zone $server_port zone=one:64k;
-    lingering_timeout 1s;
+    lingering_timeout 300ms;
     large_client_header_buffers 4 16k;
 
     server {
@@ -450,14 +450,18 @@ for my $to ('http', 'https', "unix:$t->{dir}/ws.sock") {
 
 # limit_conn counts a WebSocket until it ends
 {
-    my ($s) = open_ws('/one');
-    like(answer(handshake('/one')), qr/ 503 /, 'limit_conn: one at a time');
+    my $try = sub {
+        my $one = connection();
+        $one->syswrite(handshake('/one?n=2'));
+        return (head($one) =~ /^(HTTP.*)\r\n/)[0];
+    };
+    my ($s) = open_ws('/one?n=1');
+    like($try->(), qr/ 503 /, 'limit_conn: one at a time');
     $s->syswrite(close_frame(1000));
     read_until($s, qr/\z./s, 3);
     close $s;
-    $t->wait_for(sub { logged('/one') =~ / client / });
-    ok($t->wait_for(sub { answer(handshake('/one')) =~ / 101 / }),
-        'limit_conn: free again');
+    like(logged('/one?n=1'), qr/ client /, 'until it ends');
+    like($try->(), qr/ 101 /, 'limit_conn: free again');
 }
 
 # ---- pings and timeouts ----------------------------------------------------------
