@@ -164,7 +164,7 @@ ngx_amt_mps_devices_write(ngx_amt_flow_t *f, void *data)
 
     /* a new row may find a secret that is not its tenant's */
 
-    if (v->secrets == NULL && v->found) {
+    if (v->secrets == NULL && (v->found || !ngx_amt_vault_configured())) {
         goto row;
     }
 

@@ -182,6 +182,13 @@ ngx_amt_vault_health(ngx_amt_flow_t *f, json_t **health)
 }
 
 
+ngx_uint_t
+ngx_amt_vault_configured(void)
+{
+    return ngx_http_amt_vault_conf() != NULL;
+}
+
+
 /* A frame with the checked path; NULL: the error is set. */
 
 static ngx_amt_vault_op_t *

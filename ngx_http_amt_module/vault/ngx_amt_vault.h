@@ -24,6 +24,9 @@ typedef struct {
 } ngx_amt_secret_t;
 
 
+/* 0: there is no amt_vault, and no secret of anybody. */
+ngx_uint_t ngx_amt_vault_configured(void);
+
 /*
  * Paths are below the mount, without leading slash, e.g. "devices/<guid>",
  * "MPSCerts": segments of [A-Za-z0-9._-], not "." or ".."; anything else is
