@@ -24,6 +24,12 @@
 #define NGX_CIRA_GUID_TEXT    36
 #define NGX_CIRA_TENANT_LEN   36
 #define NGX_CIRA_ADDR_LEN     (NGX_SOCKADDR_STRLEN)
+#define NGX_CIRA_STATE_MAX    512        /* state of the WSMAN slot */
+
+
+typedef struct ngx_cira_session_s  ngx_cira_session_t;
+typedef struct ngx_cira_channel_s  ngx_cira_channel_t;
+typedef struct ngx_cira_dial_s     ngx_cira_dial_t;
 
 
 /* One connected device; a copy, valid as long as the caller keeps it. */
@@ -42,6 +48,62 @@ typedef struct {
                                          /* owner's private CONNECT listener,
                                             zero terminated path */
 } ngx_cira_info_t;
+
+
+/* Results given to ngx_cira_dial_t.opened */
+
+typedef enum {
+    NGX_CIRA_DIAL_OK = 0,
+    NGX_CIRA_DIAL_REFUSED,               /* device sent OPEN_FAILURE: reason */
+    NGX_CIRA_DIAL_BUSY,                  /* queue full or pool exhausted */
+    NGX_CIRA_DIAL_TIMEOUT,               /* no confirmation in time */
+    NGX_CIRA_DIAL_LOST                   /* session ended */
+} ngx_cira_dial_rc_e;
+
+
+/*
+ * One dialer: a CONNECT tunnel, or a call of this worker.  Memory belongs to
+ * the caller, who embeds it, fills the upper part, and must close or release
+ * it before freeing it.  Callbacks are called from no function of the
+ * interface except where stated.
+ */
+
+struct ngx_cira_dial_s {
+    ngx_uint_t            port;          /* 16992, 16993, 16994, 16995, 5900 */
+    ngx_log_t            *log;
+    void                 *data;
+
+    unsigned              slot:1;        /* wants the device's WSMAN slot:
+                                            one holder at a time, FIFO */
+    unsigned              fresh:1;       /* never a pooled channel */
+    unsigned              poolable:1;    /* may be released to the pool */
+
+    /* once per dial, not from within dialing */
+    void                (*opened)(ngx_cira_dial_t *d, ngx_cira_dial_rc_e rc,
+                             ngx_uint_t reason);
+
+    /*
+     * Bytes from the device; returns how many were taken (0..size).  The
+     * rest is kept by the channel, within the window, and offered again when
+     * drained.  Taken bytes are granted back to the device.  The dialer may
+     * be closed in it.
+     */
+    size_t              (*received)(ngx_cira_dial_t *d, u_char *p,
+                             size_t size);
+
+    /* send took less than asked; now it may take more */
+    void                (*writable)(ngx_cira_dial_t *d);
+
+    /* device closed the channel or the session ended; last callback */
+    void                (*closed)(ngx_cira_dial_t *d, char *text);
+
+    /* filled by the channel layer */
+    ngx_queue_t           queue;
+    ngx_cira_session_t   *session;
+    ngx_cira_channel_t   *channel;
+    unsigned              reused:1;      /* channel came from the pool */
+    unsigned              waiting:1;
+};
 
 
 typedef struct {
@@ -69,6 +131,41 @@ typedef struct {
      * info->socket; NGX_ERROR: no cira_zone is configured.
      */
     ngx_int_t  (*evict)(ngx_cira_info_t *info);
+
+    /*
+     * Asks for a channel to a device of this worker, whose tenant must be
+     * that of *info.  NGX_OK: opened() will be called; NGX_AGAIN: another
+     * worker's, to be asked with CONNECT at info->socket; NGX_DONE: this
+     * worker owned it and has it no more; NGX_BUSY: too many dialers wait;
+     * NGX_DECLINED: the device does not forward this port.
+     */
+    ngx_int_t  (*dial)(ngx_cira_info_t *info, ngx_cira_dial_t *d);
+
+    /*
+     * Sends as far as the device and the connection take; returns how many
+     * bytes were taken, less than size: writable() will be called.
+     */
+    size_t     (*send)(ngx_cira_dial_t *d, u_char *p, size_t size);
+
+    /* Calls received() for what it did not take before. */
+    void       (*drain)(ngx_cira_dial_t *d);
+
+    /* Ends dialing or the channel; harmless after both have ended. */
+    void       (*close)(ngx_cira_dial_t *d);
+
+    /*
+     * Of a poolable dialer: gives channel and slot back, and state (may be
+     * empty) to the next holder of the slot.  The channel is pooled only when
+     * nothing is on its way, else closed.
+     */
+    void       (*release)(ngx_cira_dial_t *d, ngx_str_t *state);
+
+    /*
+     * Copies the state the slot's last holder left to buf, which has room for
+     * NGX_CIRA_STATE_MAX bytes, and returns its length.  It is this holder's
+     * now: when he goes without a release, the next one gets none.
+     */
+    size_t     (*state)(ngx_cira_dial_t *d, u_char *buf);
 
     const ngx_cira_http_api_t  *http;
 } ngx_cira_api_t;

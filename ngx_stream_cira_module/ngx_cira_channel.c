@@ -818,12 +818,22 @@ void
 ngx_cira_channels_free(ngx_cira_session_t *s)
 {
     ngx_queue_t         *q;
+    ngx_cira_dial_t     *d;
     ngx_cira_channel_t  *ch;
+
+    while (!ngx_queue_empty(&s->dials)) {
+        q = ngx_queue_head(&s->dials);
+        d = ngx_queue_data(q, ngx_cira_dial_t, queue);
+
+        ngx_cira_dial_unqueue(d);
+        d->session = NULL;
+    }
 
     while (!ngx_queue_empty(&s->channels)) {
         q = ngx_queue_head(&s->channels);
         ch = ngx_queue_data(q, ngx_cira_channel_t, queue);
 
+        (void) ngx_cira_channel_detach(ch);
         ngx_queue_remove(q);
         ngx_cira_flow_free(ch);
         ngx_free(ch);

@@ -11,6 +11,7 @@
 #include "ngx_cira_zone.h"
 #include "ngx_cira_worker.h"
 #include "ngx_cira_peer.h"
+#include "ngx_cira_direct.h"
 
 
 #define NGX_CIRA_ZONE_SEEN    5000       /* ms between last_seen updates */
@@ -23,7 +24,6 @@ static ngx_int_t ngx_cira_zone_lookup(const u_char *guid,
     ngx_cira_info_t *info);
 static ngx_int_t ngx_cira_zone_list(const u_char *cursor,
     ngx_cira_info_t *info, ngx_uint_t n);
-static ngx_int_t ngx_cira_zone_disconnect(ngx_cira_info_t *info);
 static char *ngx_cira_zone_text(ngx_uint_t reason);
 static ngx_uint_t ngx_cira_zone_duplicate(ngx_cira_record_t *r, int64_t now);
 static void ngx_cira_zone_old(ngx_cira_table_t *t, ngx_cira_record_t *r,
@@ -46,7 +46,13 @@ ngx_cira_api_t  ngx_cira_api = {
     NGX_CIRA_API_VERSION,
     ngx_cira_zone_lookup,
     ngx_cira_zone_list,
-    ngx_cira_zone_disconnect,
+    ngx_cira_direct_evict,
+    ngx_cira_direct_dial,
+    ngx_cira_channel_send,
+    ngx_cira_channel_drain,
+    ngx_cira_channel_close,
+    ngx_cira_direct_release,
+    ngx_cira_direct_state,
     &ngx_cira_http_api
 };
 
@@ -562,7 +568,7 @@ ngx_cira_zone_text(ngx_uint_t reason)
     switch (reason) {
 
     case NGX_CIRA_DISCONNECT_NOT_ALLOWED:
-        return "ended through the API";
+        return NGX_CIRA_DIRECT_ENDED;
 
     case NGX_CIRA_DISCONNECT_POLICY:
         return "quarantined as a suspected duplicate";
@@ -570,36 +576,6 @@ ngx_cira_zone_text(ngx_uint_t reason)
     default:
         return "replaced by a newer connection";
     }
-}
-
-
-/* evict() of ngx_cira_api_t */
-
-static ngx_int_t
-ngx_cira_zone_disconnect(ngx_cira_info_t *info)
-{
-    ngx_cira_session_t  *s;
-
-    if (ngx_cira_zone_table() == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (info->worker != ngx_cira_worker_id) {
-        return NGX_AGAIN;
-    }
-
-    s = ngx_cira_session_find(info->guid);
-
-    if (s == NULL
-        || ngx_cira_session_identity(s)->generation != info->generation)
-    {
-        return NGX_DECLINED;
-    }
-
-    ngx_cira_session_close(s, NGX_CIRA_DISCONNECT_NOT_ALLOWED,
-                           ngx_cira_zone_text(NGX_CIRA_DISCONNECT_NOT_ALLOWED));
-
-    return NGX_OK;
 }
 
 

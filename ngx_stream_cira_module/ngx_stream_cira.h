@@ -16,11 +16,6 @@
 #include "ngx_cira_api.h"
 
 
-typedef struct ngx_cira_session_s  ngx_cira_session_t;
-typedef struct ngx_cira_channel_s  ngx_cira_channel_t;
-typedef struct ngx_cira_dial_s     ngx_cira_dial_t;
-
-
 /* APF DISCONNECT reasons in use, apf.md section 11 */
 
 #define NGX_CIRA_DISCONNECT_NOT_ALLOWED   1
@@ -73,61 +68,6 @@ void ngx_cira_session_close(ngx_cira_session_t *s, ngx_uint_t reason,
 ngx_uint_t ngx_cira_sessions_pending(void);
 
 
-/* Results given to ngx_cira_dial_t.opened */
-
-typedef enum {
-    NGX_CIRA_DIAL_OK = 0,
-    NGX_CIRA_DIAL_REFUSED,               /* device sent OPEN_FAILURE: reason */
-    NGX_CIRA_DIAL_BUSY,                  /* queue full or pool exhausted */
-    NGX_CIRA_DIAL_TIMEOUT,               /* no confirmation in time */
-    NGX_CIRA_DIAL_LOST                   /* session ended */
-} ngx_cira_dial_rc_e;
-
-
-/*
- * One dialer (a CONNECT tunnel).  Memory belongs to the caller, who embeds
- * it, fills the upper part, and must call ngx_cira_channel_close() or
- * _release() or _cancel() before freeing it.  Callbacks may be called from
- * within no function of this interface except where stated.
- */
-
-struct ngx_cira_dial_s {
-    ngx_uint_t            port;          /* 16992, 16993, 16994, 16995, 5900 */
-    ngx_log_t            *log;
-    void                 *data;
-
-    unsigned              slot:1;        /* wants the device's WSMAN slot:
-                                            one holder at a time, FIFO */
-    unsigned              fresh:1;       /* never a pooled channel */
-    unsigned              poolable:1;    /* may be released to the pool */
-
-    /* once per dial, not from within ngx_cira_channel_dial() */
-    void                (*opened)(ngx_cira_dial_t *d, ngx_cira_dial_rc_e rc,
-                             ngx_uint_t reason);
-
-    /*
-     * Bytes from the device; returns how many were taken (0..size).  The
-     * rest is kept by the channel, within the window, and offered again by
-     * ngx_cira_channel_drain().  Taken bytes are granted back to the device.
-     */
-    size_t              (*received)(ngx_cira_dial_t *d, u_char *p,
-                             size_t size);
-
-    /* ngx_cira_channel_send() took less than asked; now it may take more */
-    void                (*writable)(ngx_cira_dial_t *d);
-
-    /* device closed the channel or the session ended; last callback */
-    void                (*closed)(ngx_cira_dial_t *d, char *text);
-
-    /* filled by the channel layer */
-    ngx_queue_t           queue;
-    ngx_cira_session_t   *session;
-    ngx_cira_channel_t   *channel;
-    unsigned              reused:1;      /* channel came from the pool */
-    unsigned              waiting:1;
-};
-
-
 /*
  * Asks for a channel.  NGX_OK: opened() will be called; NGX_BUSY: the
  * device's queue of waiting dialers is full; NGX_DECLINED: the device does
@@ -164,8 +104,6 @@ void ngx_cira_channel_release(ngx_cira_dial_t *d);
  * Opaque state of the WSMAN slot's last holder (digest nonce and count),
  * kept with the session; at most NGX_CIRA_STATE_MAX bytes.
  */
-#define NGX_CIRA_STATE_MAX  512
-
 ngx_str_t *ngx_cira_session_state(ngx_cira_session_t *s);
 ngx_int_t ngx_cira_session_set_state(ngx_cira_session_t *s, ngx_str_t *state);
 

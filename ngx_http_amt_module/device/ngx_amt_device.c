@@ -31,6 +31,7 @@
 
 struct ngx_amt_device_s {
     ngx_amt_tunnel_t      tunnel;
+    ngx_amt_tunnel_options_t  options;
     ngx_cira_info_t       info;
     ngx_pool_t           *pool;          /* of one exchange, then reset */
 
@@ -47,7 +48,6 @@ struct ngx_amt_device_s {
     ngx_uint_t            ids[3];        /* MessageID: AMT, CIM, IPS */
     size_t                received;      /* bytes of the last answer */
 
-    unsigned              fresh:1;
     unsigned              have_ha1:1;
     unsigned              from_cache:1;  /* ha1 is not from Vault */
 };
@@ -238,7 +238,8 @@ ngx_amt_device_open(ngx_amt_flow_t *f, ngx_cira_info_t *info,
     ngx_amt_tunnel_init(&dev->tunnel, f->log);
 
     dev->info = *info;
-    dev->fresh = fresh ? 1 : 0;
+    dev->options.fresh = fresh ? 1 : 0;
+    dev->options.direct = ngx_amt_device_conf()->direct ? 1 : 0;
 
     p = ngx_cira_guid_text(dev->host, info->guid);
     ngx_memcpy(p, ":16992", sizeof(":16992") - 1);
@@ -317,7 +318,7 @@ ngx_amt_device_connect_body(ngx_amt_flow_t *f, void *data)
 
         ngx_amt_await_rc(f, v,
                          ngx_amt_tunnel_connect(f, &v->dev->tunnel,
-                                           &v->dev->info, v->dev->fresh,
+                                           &v->dev->info, &v->dev->options,
                                            ngx_amt_device_left(v->deadline),
                                            v->dev->pool, &v->res));
 
@@ -421,7 +422,7 @@ ngx_amt_device_close(ngx_amt_device_t *dev)
     state.data = buf;
     state.len = 0;
 
-    if (dev->tunnel.connection && dev->digest.nonce_len) {
+    if (ngx_amt_tunnel_is_open(&dev->tunnel) && dev->digest.nonce_len) {
         state.len = ngx_amt_digest_encode(&dev->digest, buf);
     }
 
@@ -649,7 +650,7 @@ ngx_amt_device_call_body(ngx_amt_flow_t *f, void *data)
 
     for ( ;; ) {
 
-        if (v->dev->tunnel.connection == NULL) {
+        if (!ngx_amt_tunnel_is_open(&v->dev->tunnel)) {
             ngx_amt_await(f, v,
                           ngx_amt_device_connect(f, v->dev, v->deadline));
         }
@@ -789,7 +790,7 @@ ngx_amt_device_prepare(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
 
     if (ngx_amt_http_request(dev->pool, &host, &auth, v->xml.len, &head)
         != NGX_OK
-        || ngx_amt_tunnel_chunk(dev->pool, &head, &v->xml, &v->out)
+        || ngx_amt_tunnel_message(dev->pool, &head, &v->xml, &v->out)
            != NGX_OK)
     {
         return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");

@@ -1,9 +1,10 @@
 
 /*
- * A CONNECT tunnel to a device through the private listener of the worker
- * that owns it, with the device's WSMAN slot: connects, sends one request,
- * reads one answer, and gives channel and slot back.  Flow operations; knows
- * nothing of digest and WSMAN.
+ * A tunnel to a device with the device's WSMAN slot: connects, sends one
+ * request, reads one answer, and gives channel and slot back.  A device of
+ * this worker is reached in memory, one of another worker by CONNECT at the
+ * owner's private listener.  Flow operations; knows nothing of digest and
+ * WSMAN.
  */
 
 
@@ -20,7 +21,9 @@
 
 
 typedef struct {
-    ngx_connection_t         *connection;    /* NULL: not connected */
+    ngx_connection_t         *connection;    /* to the owner's socket */
+    ngx_cira_api_t           *api;           /* or dial is in use */
+    ngx_cira_dial_t           dial;
     ngx_log_t                *log;
     ngx_event_t               timer;
 
@@ -35,6 +38,9 @@ typedef struct {
     ngx_amt_err_e             err;
     const char               *text;          /* static */
 
+    unsigned                  open:1;        /* dial has a channel */
+    unsigned                  dirty:1;       /* it brought what nobody asked
+                                                for */
     unsigned                  reused:1;      /* channel came from the pool */
     unsigned                  used:1;        /* an answer was received */
     unsigned                  gone:1;        /* owner does not know it: look
@@ -42,6 +48,15 @@ typedef struct {
     unsigned                  unsent:1;      /* closed before the request
                                                 was sent */
 } ngx_amt_tunnel_t;
+
+
+typedef struct {
+    unsigned                  fresh:1;       /* never a pooled channel */
+    unsigned                  direct:1;      /* in memory, if possible */
+} ngx_amt_tunnel_options_t;
+
+
+#define ngx_amt_tunnel_is_open(t)  ((t)->connection || (t)->open)
 
 
 void ngx_amt_tunnel_init(ngx_amt_tunnel_t *t, ngx_log_t *log);
@@ -54,7 +69,7 @@ void ngx_amt_tunnel_init(ngx_amt_tunnel_t *t, ngx_log_t *log);
  * flow's error is not set.
  */
 ngx_int_t ngx_amt_tunnel_connect(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
-    ngx_cira_info_t *info, ngx_uint_t fresh, ngx_msec_t timeout,
+    ngx_cira_info_t *info, ngx_amt_tunnel_options_t *o, ngx_msec_t timeout,
     ngx_pool_t *pool, ngx_amt_http_response_t *res);
 
 /*
@@ -67,17 +82,19 @@ ngx_int_t ngx_amt_tunnel_evict(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
     ngx_amt_http_response_t *res);
 
 /*
- * Operation: sends size bytes, which are one chunk towards the owner as made
- * by ngx_amt_tunnel_chunk(), and reads one HTTP answer into *res.  NGX_OK;
- * NGX_ERROR: t->err says why (LOST, TIMEOUT, BAD_ANSWER, INTERNAL), and the
- * tunnel is closed.
+ * Operation: sends a request, as made by ngx_amt_tunnel_message(), and reads
+ * one HTTP answer into *res.  NGX_OK; NGX_ERROR: t->err says why (LOST,
+ * TIMEOUT, BAD_ANSWER, INTERNAL), and the tunnel is closed.
  */
 ngx_int_t ngx_amt_tunnel_exchange(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
     ngx_str_t *out, ngx_msec_t timeout, ngx_pool_t *pool,
     ngx_amt_http_response_t *res);
 
-/* Head and body of a request as one chunk.  NGX_OK or NGX_ERROR. */
-ngx_int_t ngx_amt_tunnel_chunk(ngx_pool_t *pool, ngx_str_t *head,
+/*
+ * Head and body of a request in one piece, with room around it for the frame
+ * a socket needs.  NGX_OK or NGX_ERROR.
+ */
+ngx_int_t ngx_amt_tunnel_message(ngx_pool_t *pool, ngx_str_t *head,
     ngx_str_t *body, ngx_str_t *out);
 
 /*

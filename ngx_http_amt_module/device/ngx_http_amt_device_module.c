@@ -1,6 +1,7 @@
 
 /*
- * Directives of the device client: amt_timeout, amt_digest_zone.
+ * Directives of the device client: amt_timeout, amt_digest_zone,
+ * amt_device_direct.
  */
 
 
@@ -39,6 +40,13 @@ static ngx_command_t  ngx_http_amt_device_commands[] = {
       ngx_http_amt_device_zone,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
+      NULL },
+
+    { ngx_string("amt_device_direct"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_amt_device_conf_t, direct),
       NULL },
 
       ngx_null_command
@@ -88,6 +96,7 @@ ngx_http_amt_device_create_conf(ngx_conf_t *cf)
 
     dcf->timeout = NGX_CONF_UNSET_MSEC;
     dcf->size = NGX_CONF_UNSET;
+    dcf->direct = NGX_CONF_UNSET;
     dcf->valid = NGX_HTTP_AMT_DEVICE_VALID;
 
     return dcf;
@@ -100,6 +109,7 @@ ngx_http_amt_device_init_conf(ngx_conf_t *cf, void *conf)
     ngx_http_amt_device_conf_t  *dcf = conf;
 
     ngx_conf_init_msec_value(dcf->timeout, NGX_HTTP_AMT_DEVICE_TIMEOUT);
+    ngx_conf_init_value(dcf->direct, 1);
     ngx_conf_init_value(dcf->size, NGX_HTTP_AMT_DEVICE_ZONE);
 
     if (dcf->size) {
