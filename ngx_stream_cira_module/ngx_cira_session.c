@@ -201,6 +201,17 @@ ngx_cira_session_read(ngx_cira_session_t *s)
             /* there may have been a password in it */
             ngx_explicit_memzero(ngx_cira_session_buffer, n);
         }
+
+        if (!rev->ready && !s->closing && s->fsm.state != NGX_CIRA_VERIFY) {
+
+            /* TLS has read until there was no more: it need not be asked */
+
+            if (ngx_handle_read_event(rev, 0) != NGX_OK) {
+                ngx_cira_session_broken(s, "internal error");
+            }
+
+            break;
+        }
     }
 
     ngx_cira_session_run(s);

@@ -9,8 +9,8 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "wsman/ngx_amt_xml.h"
+#include "wsman/ngx_amt_xml_parser.h"
 #include "ngx_cira_utf8.h"
-#include <expat.h>
 
 
 #define NGX_AMT_XML_SEPARATOR  '\n'
@@ -94,7 +94,7 @@ ngx_amt_xml_parse(ngx_pool_t *pool, ngx_str_t *in, ngx_amt_xml_t **root,
 
     rd.end = rd.pos + text.len + 1;
 
-    rd.parser = XML_ParserCreateNS("UTF-8", NGX_AMT_XML_SEPARATOR);
+    rd.parser = ngx_amt_xml_parser(NGX_AMT_XML_SEPARATOR);
     if (rd.parser == NULL) {
         return NGX_ERROR;
     }
@@ -113,7 +113,7 @@ ngx_amt_xml_parse(ngx_pool_t *pool, ngx_str_t *in, ngx_amt_xml_t **root,
         rd.failed = 1;
     }
 
-    XML_ParserFree(rd.parser);
+    ngx_amt_xml_parser_end();
 
     if (rd.failed) {
         return NGX_ERROR;

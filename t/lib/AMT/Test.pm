@@ -15,7 +15,8 @@ package AMT::Test;
 #
 # Environment: AMT_BUILD (build directory), AMT_VARIANT (empty, asan,
 # valgrind), AMT_NGINX (a server that has stream built in, instead of Debian's),
-# AMT_KEEP (keeps the directory), AMT_DEBUG (debug log).
+# AMT_KEEP (keeps the directory), AMT_DEBUG (debug log), AMT_DIRECT
+# (amt_device_direct, for tests that do not set it).
 
 use strict;
 use warnings;
@@ -174,6 +175,7 @@ sub config {
     my $user = $> == 0 ? 'user ' . ($self->{user} || 'root') . ';' : '';
     my $error_log = $self->{error_log} || "$self->{dir}/logs/error.log";
     my $level = $ENV{AMT_DEBUG} ? 'debug' : $self->{log_level};
+    my $direct = $ENV{AMT_DIRECT} ? "amt_device_direct $ENV{AMT_DIRECT};" : '';
     my $stream = length $part{stream} ? "stream {\n$part{stream}\n}\n" : '';
     my $http = length $part{http} ? <<EOF : '';
 http {
@@ -183,6 +185,7 @@ http {
     fastcgi_temp_path $self->{dir}/fastcgi;
     uwsgi_temp_path $self->{dir}/uwsgi;
     scgi_temp_path $self->{dir}/scgi;
+    $direct
 
 $part{http}
 }
