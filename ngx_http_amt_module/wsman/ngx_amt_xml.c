@@ -94,7 +94,7 @@ ngx_amt_xml_parse(ngx_pool_t *pool, ngx_str_t *in, ngx_amt_xml_t **root,
 
     rd.end = rd.pos + text.len + 1;
 
-    rd.parser = ngx_amt_xml_parser(NGX_AMT_XML_SEPARATOR);
+    rd.parser = ngx_amt_xml_parser(NGX_AMT_XML_SEPARATOR, pool->log);
     if (rd.parser == NULL) {
         return NGX_ERROR;
     }

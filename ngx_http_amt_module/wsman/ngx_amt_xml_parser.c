@@ -42,18 +42,22 @@ static unsigned long   ngx_amt_xml_salt;
 
 
 XML_Parser
-ngx_amt_xml_parser(XML_Char separator)
+ngx_amt_xml_parser(XML_Char separator, ngx_log_t *log)
 {
     XML_Char    text[2];
     XML_Parser  parser;
 
     if (ngx_amt_xml_pool == NULL) {
-        ngx_amt_xml_pool = ngx_create_pool(NGX_AMT_XML_POOL, ngx_cycle->log);
+        ngx_amt_xml_pool = ngx_create_pool(NGX_AMT_XML_POOL, log);
 
         if (ngx_amt_xml_pool == NULL) {
             return NULL;
         }
     }
+
+    /* the pool lives longer than its user's log */
+
+    ngx_amt_xml_pool->log = log;
 
     while (ngx_amt_xml_salt == 0) {
         if (RAND_bytes((u_char *) &ngx_amt_xml_salt, sizeof(unsigned long))

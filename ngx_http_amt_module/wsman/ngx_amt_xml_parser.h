@@ -20,7 +20,7 @@
  * random bytes.  It is ended by ngx_amt_xml_parser_end(), never by
  * XML_ParserFree().
  */
-XML_Parser ngx_amt_xml_parser(XML_Char separator);
+XML_Parser ngx_amt_xml_parser(XML_Char separator, ngx_log_t *log);
 void ngx_amt_xml_parser_end(void);
 
 
