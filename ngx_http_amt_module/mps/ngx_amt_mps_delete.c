@@ -64,7 +64,7 @@ ngx_amt_mps_devices_delete(ngx_amt_flow_t *f, void *data)
     if (ngx_amt_mps_delete_secrets(v->api)) {
         ngx_amt_await(f, v, ngx_amt_vault_delete(f, &v->path));
 
-    } else {
+    } else if (ngx_amt_vault_configured()) {
         ngx_amt_await(f, v, ngx_amt_mps_kept_mark(f, &v->path, &v->tenant));
     }
 
