@@ -9,7 +9,7 @@
 #include "ngx_cira_utf8.h"
 
 
-#define NGX_AMT_SEGMENTS  8
+#define NGX_AMT_SEGMENTS  10
 
 
 static ngx_int_t ngx_amt_route_split(ngx_amt_api_t *api, ngx_str_t *uri,

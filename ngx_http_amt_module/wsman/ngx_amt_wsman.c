@@ -30,6 +30,12 @@ static void ngx_amt_wsman_body(ngx_amt_xml_writer_t *w,
 static void ngx_amt_wsman_wrap(ngx_amt_xml_writer_t *w,
     ngx_amt_wsman_request_t *req, const char *base, const char *name,
     const char *suffix);
+static void ngx_amt_wsman_epr_open(ngx_amt_xml_writer_t *w,
+    const char *name, const char *address, const char *class);
+static void ngx_amt_wsman_epr_selector(ngx_amt_xml_writer_t *w,
+    const char *name, ngx_str_t *value);
+static void ngx_amt_wsman_epr_close(ngx_amt_xml_writer_t *w,
+    const char *name);
 static void ngx_amt_wsman_fault(ngx_amt_wsman_response_t *res);
 static ngx_str_t ngx_amt_wsman_qname(ngx_str_t s);
 static ngx_int_t ngx_amt_wsman_amt_status(ngx_amt_xml_t *x);
@@ -207,8 +213,37 @@ ngx_amt_wsman_epr(ngx_amt_xml_writer_t *w, const char *name,
     const char *address, const char *class, const char **selectors,
     ngx_uint_t n)
 {
-    ngx_str_t    s;
-    ngx_uint_t   i;
+    ngx_str_t   s;
+    ngx_uint_t  i;
+
+    ngx_amt_wsman_epr_open(w, name, address, class);
+
+    for (i = 0; i < n; i++) {
+        s.data = (u_char *) selectors[2 * i + 1];
+        s.len = ngx_strlen(s.data);
+
+        ngx_amt_wsman_epr_selector(w, selectors[2 * i], &s);
+    }
+
+    ngx_amt_wsman_epr_close(w, name);
+}
+
+
+void
+ngx_amt_wsman_epr_value(ngx_amt_xml_writer_t *w, const char *name,
+    const char *address, const char *class, const char *selector,
+    ngx_str_t *value)
+{
+    ngx_amt_wsman_epr_open(w, name, address, class);
+    ngx_amt_wsman_epr_selector(w, selector, value);
+    ngx_amt_wsman_epr_close(w, name);
+}
+
+
+static void
+ngx_amt_wsman_epr_open(ngx_amt_xml_writer_t *w, const char *name,
+    const char *address, const char *class)
+{
     const char  *base;
 
     if (ngx_amt_wsman_uri(class, &base) != NGX_OK) {
@@ -223,19 +258,24 @@ ngx_amt_wsman_epr(ngx_amt_xml_writer_t *w, const char *name,
     ngx_amt_xml_raw(w, base);
     ngx_amt_xml_raw(w, class);
     ngx_amt_xml_raw(w, "</w:ResourceURI><w:SelectorSet>");
+}
 
-    for (i = 0; i < n; i++) {
-        ngx_amt_xml_raw(w, "<w:Selector Name=\"");
-        ngx_amt_xml_raw(w, selectors[2 * i]);
-        ngx_amt_xml_raw(w, "\">");
 
-        s.data = (u_char *) selectors[2 * i + 1];
-        s.len = ngx_strlen(s.data);
+static void
+ngx_amt_wsman_epr_selector(ngx_amt_xml_writer_t *w, const char *name,
+    ngx_str_t *value)
+{
+    ngx_amt_xml_raw(w, "<w:Selector Name=\"");
+    ngx_amt_xml_raw(w, name);
+    ngx_amt_xml_raw(w, "\">");
+    ngx_amt_xml_escape(w, value);
+    ngx_amt_xml_raw(w, "</w:Selector>");
+}
 
-        ngx_amt_xml_escape(w, &s);
-        ngx_amt_xml_raw(w, "</w:Selector>");
-    }
 
+static void
+ngx_amt_wsman_epr_close(ngx_amt_xml_writer_t *w, const char *name)
+{
     ngx_amt_xml_raw(w, "</w:SelectorSet></a:ReferenceParameters>");
     ngx_amt_xml_close(w, name);
 }

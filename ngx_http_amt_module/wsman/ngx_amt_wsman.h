@@ -85,6 +85,11 @@ void ngx_amt_wsman_epr(ngx_amt_xml_writer_t *w, const char *name,
     const char *address, const char *class, const char **selectors,
     ngx_uint_t n);
 
+/* The same with one selector, whose value may be anything. */
+void ngx_amt_wsman_epr_value(ngx_amt_xml_writer_t *w, const char *name,
+    const char *address, const char *class, const char *selector,
+    ngx_str_t *value);
+
 /* "SUCCESS", "NOT_READY", ... or "UNKNOWN_ERROR": mps.md A.1, A.2 */
 const char *ngx_amt_wsman_status(ngx_int_t code);
 const char *ngx_amt_wsman_os_power_status(ngx_int_t code);
