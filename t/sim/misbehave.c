@@ -3,7 +3,8 @@
  * What a device can do wrong on purpose.  A switch is "name", "name=arg",
  * each optionally followed by "*times" and then by "@after", the number of
  * occasions that pass first; it can be set for all devices with --misbehave
- * and for one of them through the control socket.
+ * and for one of them through the control socket.  "at:ACTION"
+ * limits some of them to one action.
  */
 
 
@@ -64,6 +65,7 @@ static const struct {
     { "fault", 1, "a fault: 1 InternalError, 2 AccessDenied,"
                   " 3 EndpointUnavailable, 4 TimedOut" },
     { "return", 2, "methods do nothing and return ARG" },
+    { "lost", 1, "does what it is told and closes the channel mid-answer" },
     { "mute-keepalive", 1, "does not answer KEEPALIVE_REQUEST" },
     { "flood-keepalive", 100, "ARG KEEPALIVE_REQUESTs each ms" },
 };
@@ -77,7 +79,15 @@ mis_one(device_t *d, char *one, char *err, size_t n)
 
     if (strcmp(one, "off") == 0) {
         free(d->mis);
+        free(d->mis_at);
         d->mis = NULL;
+        d->mis_at = NULL;
+        return 0;
+    }
+
+    if (strncmp(one, "at:", 3) == 0) {
+        free(d->mis_at);
+        d->mis_at = xstrdup(one + 3);
         return 0;
     }
 
@@ -172,10 +182,30 @@ mis(device_t *d, unsigned what)
 }
 
 
+/* the same for what "at:ACTION" limits to one action, "Put" say */
+
+long
+mis_action(device_t *d, unsigned what, const char *action)
+{
+    const char  *name;
+
+    name = strrchr(action, '/');
+
+    if (d->mis_at && (name == NULL || strcmp(name + 1, d->mis_at) != 0)) {
+        return 0;
+    }
+
+    return mis(d, what);
+}
+
+
 void
 mis_list(buf_t *b)
 {
     unsigned  i;
+
+    buf_fmt(b, "  %-18s %s", "at:ACTION", "fault, return and lost only for"
+            " this one (Put, AddKey ...)\n");
 
     for (i = 0; i < MIS_N; i++) {
         buf_fmt(b, "  %-18s %s", table[i].name, table[i].help);

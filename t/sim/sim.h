@@ -193,7 +193,7 @@ enum {
     MIS_BAD_XML, MIS_DEEP_XML, MIS_EMPTY_BODY, MIS_CONTENT_LENGTH,
     MIS_EXTRA_BYTES, MIS_ENDLESS_PULL,
     MIS_EMPTY_ITEMS, MIS_NEW_NONCE, MIS_FAULT,
-    MIS_RETURN, MIS_MUTE_KEEPALIVE, MIS_FLOOD_KEEPALIVE, MIS_N
+    MIS_RETURN, MIS_LOST, MIS_MUTE_KEEPALIVE, MIS_FLOOD_KEEPALIVE, MIS_N
 };
 
 typedef struct {
@@ -205,6 +205,7 @@ typedef struct {
 int  mis_set(device_t *d, const char *text, char *err, size_t n);
 long mis(device_t *d, unsigned what);       /* 0: off; counts one firing */
 long mis_peek(device_t *d, unsigned what);
+long mis_action(device_t *d, unsigned what, const char *action);
 void mis_list(buf_t *b);
 void mis_json(device_t *d, buf_t *b);
 
@@ -279,6 +280,7 @@ struct device_s {
     uint32_t        nclosed;
     channel_t      *channels[SIM_CHANNELS];
     mis_t          *mis;
+    char            *mis_at;          /* fault, return, lost: this action */
 
     /* what the managed system is doing */
     uint8_t         power;

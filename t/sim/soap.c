@@ -350,7 +350,7 @@ soap_invoke(soap_t *s)
     p = soap_prefix(s, s->cls->uri);
     buf_fmt(&s->out, "<%c:%s_OUTPUT>", p, m->method);
 
-    n = mis(s->d, MIS_RETURN);
+    n = mis_action(s->d, MIS_RETURN, s->action);
     rc = n ? (int) n : m->handler(s, in);
 
     if (rc == METHOD_FAULT) {
@@ -474,7 +474,7 @@ soap_misbehave(soap_t *s)
     };
     long  n;
 
-    n = mis(s->d, MIS_FAULT);
+    n = mis_action(s->d, MIS_FAULT, s->action);
 
     if (n < 1 || n > 4) {
         return 0;
@@ -529,6 +529,10 @@ soap_handle(device_t *d, const char *p, size_t n, buf_t *body, long *drop)
 
         } else if (!soap_misbehave(&s)) {
             soap_operation(&s);
+
+            if (mis_action(d, MIS_LOST, s.action)) {
+                mis_set(d, "close-mid*1", NULL, 0);
+            }
         }
     }
 

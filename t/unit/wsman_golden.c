@@ -20,6 +20,7 @@
 #include "amt/ngx_amt_kvm_displays.h"
 #include "amt/ngx_amt_power.h"
 #include "amt/ngx_amt_put.h"
+#include "golden_network.h"
 #include <dirent.h>
 #include <jansson.h>
 
@@ -128,6 +129,8 @@ static golden_t  goldens[] = {
     { "IPS.HostBasedSetupService.AddNextCertInChain", golden_named,
       "NextCertificate IsLeafCertificate IsRootCertificate" },
     { "IPS.HTTPProxyService.AddProxyAccessPoint", golden_object, NULL },
+
+    GOLDEN_NETWORK,
 
     /* selectors that are endpoint references */
     { "AMT.TLSCredentialContext.Put", NULL, NULL },
@@ -245,6 +248,9 @@ static const char  *required[] = {
     "IPS.PowerManagementService.Get",
     "IPS.PowerManagementService.RequestOSPowerSavingStateChange.2",
     "IPS.PowerManagementService.RequestOSPowerSavingStateChange.3",
+
+    GOLDEN_NETWORK_REQUIRED,
+
     NULL
 };
 
