@@ -6,7 +6,7 @@
 
 
 #include "amt/ngx_amt_network.h"
-#include "amt/ngx_amt_json.h"
+#include "amt/ngx_amt_put.h"
 
 
 #define NGX_AMT_NETWORK_SYNC_FAILED  "Wireless Profile Sync update failed"
@@ -175,7 +175,6 @@ fail:
 static ngx_int_t
 ngx_amt_network_state_call(ngx_amt_flow_t *f, ngx_amt_cap_t *c)
 {
-    ngx_amt_xml_writer_t     w;
     ngx_amt_wsman_request_t  req;
 
     ngx_memzero(&req, sizeof(ngx_amt_wsman_request_t));
@@ -184,12 +183,12 @@ ngx_amt_network_state_call(ngx_amt_flow_t *f, ngx_amt_cap_t *c)
     req.class = "CIM_WiFiPort";
     req.method = "RequestStateChange";
 
-    ngx_amt_xml_writer_init(&w, f->pool, NGX_AMT_WSMAN_MAX_REQUEST);
-    ngx_amt_xml_leaf_int(&w, "RequestedState",
-                         json_integer_value(json_object_get(c->input,
-                                                            "state")));
-
-    if (ngx_amt_xml_done(&w, &req.body) != NGX_OK) {
+    if (ngx_amt_put_state(f->pool,
+                          json_integer_value(json_object_get(c->input,
+                                                             "state")),
+                          &req.body)
+        != NGX_OK)
+    {
         return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
     }
 

@@ -7,6 +7,7 @@
 
 
 #include "amt/ngx_amt_network.h"
+#include "amt/ngx_amt_put.h"
 
 
 #define NGX_AMT_NETWORK_ENDPOINT  "Intel(r) AMT:WiFi Endpoint Settings "
@@ -24,11 +25,6 @@ static void ngx_amt_network_leaf(ngx_amt_xml_writer_t *w, const char *name,
     ngx_str_t *text);
 static void ngx_amt_network_leaf_int(ngx_amt_xml_writer_t *w,
     const char *name, int64_t n);
-
-
-static const char  *ngx_amt_network_addresses[] = {
-    "IPAddress", "SubnetMask", "DefaultGateway", "PrimaryDNS", "SecondaryDNS"
-};
 
 
 /* ---- the wired port ---- */
@@ -52,90 +48,45 @@ ngx_amt_network_wired_input(json_t *input, ngx_amt_network_wired_t *wired)
 }
 
 
-/*
- * The port as received, with what changes in its place, and what is new at
- * its end; the addresses are sent only when they are AMT's own.
- */
+/* The addresses are sent only when they are AMT's own. */
 
 ngx_int_t
 ngx_amt_network_wired_put(ngx_pool_t *pool, ngx_amt_xml_t *port,
     ngx_amt_network_wired_t *wired, ngx_str_t *body)
 {
-    ngx_uint_t             i, own, done;
-    ngx_amt_xml_t         *x;
-    ngx_amt_xml_writer_t   w;
+    ngx_uint_t      i, own;
+    ngx_amt_put_t  *change;
 
-    struct {
-        const char  *name;
-        ngx_uint_t   value;
-    } mode[] = {
-        { "SharedStaticIp", 0 },
-        { "IpSyncEnabled", 0 },
-        { "DHCPEnabled", 0 }
+    ngx_amt_put_t  changes[] = {
+        { "SharedStaticIp", NGX_AMT_PUT_BOOL, 0, ngx_null_string, 1 },
+        { "IpSyncEnabled", NGX_AMT_PUT_BOOL, 0, ngx_null_string, 1 },
+        { "DHCPEnabled", NGX_AMT_PUT_BOOL, 0, ngx_null_string, 1 },
+        { "IPAddress", NGX_AMT_PUT_OMIT, 0, ngx_null_string, 0 },
+        { "SubnetMask", NGX_AMT_PUT_OMIT, 0, ngx_null_string, 0 },
+        { "DefaultGateway", NGX_AMT_PUT_OMIT, 0, ngx_null_string, 0 },
+        { "PrimaryDNS", NGX_AMT_PUT_OMIT, 0, ngx_null_string, 0 },
+        { "SecondaryDNS", NGX_AMT_PUT_OMIT, 0, ngx_null_string, 0 },
+        { NULL, 0, 0, ngx_null_string, 0 }
     };
 
     own = !wired->dhcp && !wired->sync;
 
-    mode[0].value = !wired->dhcp && wired->sync;
-    mode[1].value = !own;
-    mode[2].value = wired->dhcp;
-
-    ngx_amt_xml_writer_init(&w, pool, NGX_AMT_WSMAN_MAX_REQUEST);
-
-    done = 0;
-
-    for (x = port->first; x; x = x->next) {
-
-        for (i = 0; i < NGX_AMT_NETWORK_ADDRESSES; i++) {
-
-            if (!ngx_amt_xml_is(x, ngx_amt_network_addresses[i])) {
-                continue;
-            }
-
-            if (own && wired->address[i].len && !(done & (1 << i))) {
-                ngx_amt_xml_leaf(&w, ngx_amt_network_addresses[i],
-                                 &wired->address[i]);
-                done |= 1 << i;
-            }
-
-            goto next;
-        }
-
-        for (i = 0; i < sizeof(mode) / sizeof(mode[0]); i++) {
-
-            if (!ngx_amt_xml_is(x, mode[i].name)) {
-                continue;
-            }
-
-            if (!(done & (0x100 << i))) {
-                ngx_amt_xml_leaf_bool(&w, mode[i].name, mode[i].value);
-                done |= 0x100 << i;
-            }
-
-            goto next;
-        }
-
-        ngx_amt_xml_echo(&w, x, &port->uri);
-
-    next:
-
-        continue;
-    }
-
-    for (i = 0; i < sizeof(mode) / sizeof(mode[0]); i++) {
-        if (!(done & (0x100 << i))) {
-            ngx_amt_xml_leaf_bool(&w, mode[i].name, mode[i].value);
-        }
-    }
+    changes[0].number = !wired->dhcp && wired->sync;
+    changes[1].number = !own;
+    changes[2].number = wired->dhcp;
 
     for (i = 0; own && i < NGX_AMT_NETWORK_ADDRESSES; i++) {
-        if (wired->address[i].len && !(done & (1 << i))) {
-            ngx_amt_xml_leaf(&w, ngx_amt_network_addresses[i],
-                             &wired->address[i]);
+
+        if (wired->address[i].len) {
+            change = &changes[3 + i];
+
+            change->type = NGX_AMT_PUT_TEXT;
+            change->text = wired->address[i];
+            change->add = 1;
         }
     }
 
-    return ngx_amt_xml_done(&w, body);
+    return ngx_amt_put_body(pool, port, changes, body);
 }
 
 
@@ -159,52 +110,28 @@ ngx_int_t
 ngx_amt_network_sync_put(ngx_pool_t *pool, ngx_amt_xml_t *service,
     ngx_int_t local, ngx_int_t uefi, ngx_str_t *body)
 {
-    ngx_uint_t             i, done;
-    ngx_amt_xml_t         *x;
-    ngx_amt_xml_writer_t   w;
+    ngx_uint_t      n;
+    ngx_amt_put_t   changes[3];
 
-    struct {
-        const char  *name;
-        ngx_int_t    value;
-    } change[] = {
-        { "UEFIWiFiProfileShareEnabled", uefi },
-        { "localProfileSynchronizationEnabled", local }
-    };
+    ngx_memzero(changes, sizeof(changes));
 
-    ngx_amt_xml_writer_init(&w, pool, NGX_AMT_WSMAN_MAX_REQUEST);
+    n = 0;
 
-    done = 0;
-
-    for (x = service->first; x; x = x->next) {
-
-        for (i = 0; i < sizeof(change) / sizeof(change[0]); i++) {
-
-            if (change[i].value == -1 || !ngx_amt_xml_is(x, change[i].name)) {
-                continue;
-            }
-
-            if (!(done & (1 << i))) {
-                ngx_amt_xml_leaf_int(&w, change[i].name, change[i].value);
-                done |= 1 << i;
-            }
-
-            goto next;
-        }
-
-        ngx_amt_xml_echo(&w, x, &service->uri);
-
-    next:
-
-        continue;
+    if (uefi != -1) {
+        changes[n].name = "UEFIWiFiProfileShareEnabled";
+        changes[n].type = NGX_AMT_PUT_INT;
+        changes[n].number = uefi;
+        changes[n++].add = 1;
     }
 
-    for (i = 0; i < sizeof(change) / sizeof(change[0]); i++) {
-        if (change[i].value != -1 && !(done & (1 << i))) {
-            ngx_amt_xml_leaf_int(&w, change[i].name, change[i].value);
-        }
+    if (local != -1) {
+        changes[n].name = "localProfileSynchronizationEnabled";
+        changes[n].type = NGX_AMT_PUT_INT;
+        changes[n].number = local;
+        changes[n].add = 1;
     }
 
-    return ngx_amt_xml_done(&w, body);
+    return ngx_amt_put_body(pool, service, changes, body);
 }
 
 

@@ -3,8 +3,8 @@
  * What a device can do wrong on purpose.  A switch is "name", "name=arg",
  * each optionally followed by "*times" and then by "@after", the number of
  * occasions that pass first; it can be set for all devices with --misbehave
- * and for one of them through the control socket.  "at:ACTION"
- * limits some of them to one action.
+ * and for one of them through the control socket.  "at:ACTION" limits some
+ * of them to one action.
  */
 
 

@@ -18,7 +18,7 @@ static void golden_leaf(ngx_amt_xml_writer_t *w, const char *name,
 
 
 static int
-golden_is_one_of(const char *name, const char **names)
+golden_network_one_of(const char *name, const char **names)
 {
     for ( /* void */ ; *names; names++) {
         if (strcmp(*names, name) == 0) {
@@ -33,7 +33,7 @@ golden_is_one_of(const char *name, const char **names)
 /* The instance of a device: members of object, changed as said above. */
 
 static ngx_amt_xml_t *
-golden_instance(ngx_pool_t *pool, const char *class, json_t *object,
+golden_network_instance(ngx_pool_t *pool, const char *class, json_t *object,
     const char **skip, const char **change, const char *more)
 {
     json_t                    *value;
@@ -53,11 +53,11 @@ golden_instance(ngx_pool_t *pool, const char *class, json_t *object,
 
     json_object_foreach(object, key, value) {
 
-        if (golden_is_one_of(key, skip)) {
+        if (golden_network_one_of(key, skip)) {
             continue;
         }
 
-        if (!golden_is_one_of(key, change)) {
+        if (!golden_network_one_of(key, change)) {
             golden_leaf(&w, key, value);
 
         } else if (json_is_boolean(value)) {
@@ -108,15 +108,17 @@ golden_wired(ngx_pool_t *pool, json_t *params, ngx_amt_wsman_request_t *req,
         { "SecondaryDNS", "secondaryDNS" }
     };
 
+    static const char  *more =
+        "<h:IPAddress>192.0.2.1</h:IPAddress>"
+        "<h:SubnetMask>255.0.0.0</h:SubnetMask>"
+        "<h:DefaultGateway>192.0.2.2</h:DefaultGateway>"
+        "<h:PrimaryDNS>192.0.2.3</h:PrimaryDNS>"
+        "<h:SecondaryDNS>192.0.2.4</h:SecondaryDNS>";
+
     object = json_array_get(params, 0);
 
-    port = golden_instance(pool, req->class, object, absent, change,
-                           strcmp(arg, "static") == 0 ? ""
-                           : "<h:IPAddress>192.0.2.1</h:IPAddress>"
-                             "<h:SubnetMask>255.0.0.0</h:SubnetMask>"
-                             "<h:DefaultGateway>192.0.2.2</h:DefaultGateway>"
-                             "<h:PrimaryDNS>192.0.2.3</h:PrimaryDNS>"
-                             "<h:SecondaryDNS>192.0.2.4</h:SecondaryDNS>");
+    port = golden_network_instance(pool, req->class, object, absent, change,
+                                   strcmp(arg, "static") == 0 ? "" : more);
     if (port == NULL) {
         return NGX_ERROR;
     }
@@ -172,8 +174,9 @@ golden_sync(ngx_pool_t *pool, json_t *params, ngx_amt_wsman_request_t *req,
         NULL
     };
 
-    service = golden_instance(pool, req->class, json_array_get(params, 0),
-                              none, change, "");
+    service = golden_network_instance(pool, req->class,
+                                      json_array_get(params, 0), none,
+                                      change, "");
     if (service == NULL) {
         return NGX_ERROR;
     }
