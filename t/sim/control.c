@@ -221,9 +221,60 @@ cmd_set(device_t *d, char *arg, buf_t *b)
         free(d->nonces);
         d->nonces = NULL;
 
+    } else if (logs_set(d, arg, value) == 0) {
+        /* done */
+
     } else if (model_set_text(d, arg, value, err, sizeof(err)) != 0) {
         error(b, err);
         return;
+    }
+
+    buf_str(b, "{\"ok\":true}");
+}
+
+
+/* CLASS FIELD=VALUE|FIELD=VALUE: an instance, whatever the class thinks */
+
+static void
+cmd_add(device_t *d, char *arg, buf_t *b)
+{
+    char     *field, *value, *next;
+    inst_t   *i;
+    class_t  *cls;
+
+    field = strchr(arg, ' ');
+    if (field) {
+        *field++ = '\0';
+    }
+
+    cls = model_class(arg);
+
+    if (cls == NULL || field == NULL) {
+        error(b, "no such class, or no fields");
+        return;
+    }
+
+    i = model_add(d, cls->name);
+
+    for ( /* void */ ; field; field = next) {
+
+        next = strchr(field, '|');
+        if (next) {
+            *next++ = '\0';
+        }
+
+        value = strchr(field, '=');
+
+        if (value == NULL
+            || field_find(cls, field, (size_t) (value - field)) < 0)
+        {
+            model_remove(d, cls, i);
+            error(b, "no such field");
+            return;
+        }
+
+        *value++ = '\0';
+        model_set(cls, i, field, value);
     }
 
     buf_str(b, "{\"ok\":true}");
@@ -345,6 +396,7 @@ cmd_one(device_t *d, const char *cmd, char *arg, buf_t *b)
         void       (*handler)(device_t *d, char *arg, buf_t *b);
     } cmds[] = {
         { "state", cmd_state }, { "get", cmd_get }, { "set", cmd_set },
+        { "add", cmd_add },
         { "misbehave", cmd_misbehave }, { "drop", cmd_drop },
         { "disconnect", cmd_disconnect }, { "connect", cmd_connect },
         { NULL, NULL }

@@ -53,6 +53,7 @@ device_init(void)
         d->index = i;
         d->power = (uint8_t) opt.power_state;
         d->os_power = 2;
+        logs_init(d);
         memcpy(d->guid, guid, 16);
 
         h = guid_hash(guid);

@@ -11,6 +11,7 @@
 #define AUDIT_TIME   0x66362c00u      /* 2024-05-04T12:40:00Z */
 #define EVENT_MAX    390
 #define AUDIT_PAGE   10
+#define AUDIT_KINDS  (sizeof(audit) / sizeof(audit[0]))
 
 
 /* application, event, initiator (0 user, 1 Kerberos, 2 local), data in hex */
@@ -56,25 +57,56 @@ static const struct {
 };
 
 
-unsigned
-audit_count(void)
+void
+logs_init(device_t *d)
 {
-    return sizeof(audit) / sizeof(audit[0]);
+    d->audit_records = AUDIT_KINDS;
+    d->audit_page = AUDIT_PAGE;
+    d->event_records = EVENT_MAX;
+    d->event_page = EVENT_MAX;
 }
 
 
-unsigned
-event_count(void)
+int
+logs_set(device_t *d, const char *key, const char *value)
 {
-    return EVENT_MAX;
+    long  n;
+
+    n = strtol(value, NULL, 10);
+
+    if (n < 0 || n > 60000) {
+        return -1;
+    }
+
+    if (strcmp(key, "audit-records") == 0) {
+        d->audit_records = (uint16_t) n;
+
+    } else if (strcmp(key, "audit-page") == 0 && n) {
+        d->audit_page = (uint16_t) n;
+
+    } else if (strcmp(key, "event-records") == 0 && n <= EVENT_MAX) {
+        d->event_records = (uint16_t) n;
+
+    } else if (strcmp(key, "event-page") == 0 && n) {
+        d->event_page = (uint16_t) n;
+
+    } else {
+        return -1;
+    }
+
+    return 0;
 }
 
 
 static void
 audit_record(buf_t *b, unsigned n)
 {
-    int     len;
-    u_char  data[64];
+    int       len;
+    u_char    data[64];
+    unsigned  at;
+
+    at = n;
+    n %= AUDIT_KINDS;
 
     buf_u8(b, audit[n].app >> 8);
     buf_u8(b, audit[n].app & 0xff);
@@ -96,7 +128,7 @@ audit_record(buf_t *b, unsigned n)
         buf_u32le(b, 2000);
     }
 
-    buf_u32(b, AUDIT_TIME + n * 60);
+    buf_u32(b, AUDIT_TIME + at * 60);
 
     if (audit[n].initiator == 2) {
         buf_u8(b, 2);
@@ -123,16 +155,16 @@ read_records(soap_t *s, node_t *in)
 
     start = method_num(in, "StartIndex");
 
-    if (start < 1 || start > (long) audit_count()) {
+    if (start < 1 || start > (long) s->d->audit_records) {
         return 35;
     }
 
-    n = (long) audit_count() - start + 1;
-    if (n > AUDIT_PAGE) {
-        n = AUDIT_PAGE;
+    n = (long) s->d->audit_records - start + 1;
+    if (n > s->d->audit_page) {
+        n = s->d->audit_page;
     }
 
-    snprintf(text, sizeof(text), "%u", audit_count());
+    snprintf(text, sizeof(text), "%u", s->d->audit_records);
     out_text(s, "TotalRecordCount", text);
     snprintf(text, sizeof(text), "%ld", n);
     out_text(s, "RecordsReturned", text);
@@ -155,6 +187,11 @@ static int
 position_to_first(soap_t *s, node_t *in)
 {
     (void) in;
+
+    if (s->d->event_records == 0) {
+        return 2;
+    }
+
     out_text(s, "IterationIdentifier", "1");
 
     return 0;
@@ -216,15 +253,20 @@ get_records(soap_t *s, node_t *in)
     at = method_num(in, "IterationIdentifier");
     max = method_num(in, "MaxReadRecords");
 
-    if (at < 1 || at > EVENT_MAX || max < 1) {
+    if (at < 1 || at > s->d->event_records || max < 1) {
         return 2;
     }
 
-    n = EVENT_MAX - at + 1 < max ? EVENT_MAX - at + 1 : max;
+    n = s->d->event_records - at + 1 < max ? s->d->event_records - at + 1
+                                           : max;
+    if (n > s->d->event_page) {
+        n = s->d->event_page;
+    }
 
     snprintf(text, sizeof(text), "%ld", at + n);
     out_text(s, "IterationIdentifier", text);
-    out_text(s, "NoMoreRecords", at + n > EVENT_MAX ? "true" : "false");
+    out_text(s, "NoMoreRecords",
+             at + n > s->d->event_records ? "true" : "false");
 
     for (at--; n; n--, at++) {
         memset(&raw, 0, sizeof(raw));

@@ -296,6 +296,10 @@ struct device_s {
     char           *last_boot;        /* JSON of the settings of last boot */
     char           *amt_password;     /* when changed */
     int             clock_offset;
+    uint16_t        audit_records;    /* in its logs, and in an answer */
+    uint16_t        audit_page;
+    uint16_t        event_records;
+    uint16_t        event_page;
     unsigned        consent_code;
     unsigned        consent_tries;
 
@@ -648,8 +652,9 @@ void power_set(device_t *d, unsigned state);
 void boot_apply(device_t *d, unsigned request);
 int  boot_check_put(soap_t *s, inst_t *i);
 int  optin_check_put(soap_t *s, inst_t *i);
-unsigned audit_count(void);
-unsigned event_count(void);
+void logs_init(device_t *d);
+/* "audit-records", "audit-page", ...; -1: no such key */
+int logs_set(device_t *d, const char *key, const char *value);
 void feature_listener(device_t *d);
 int  certs_delete(soap_t *s, inst_t *i);
 int  network_delete(soap_t *s, inst_t *i);

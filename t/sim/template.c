@@ -187,16 +187,14 @@ t_nonce(device_t *d, buf_t *b)
 static void
 t_auditcount(device_t *d, buf_t *b)
 {
-    (void) d;
-    buf_fmt(b, "%u", audit_count());
+    buf_fmt(b, "%u", d->audit_records);
 }
 
 
 static void
 t_eventcount(device_t *d, buf_t *b)
 {
-    (void) d;
-    buf_fmt(b, "%u", event_count());
+    buf_fmt(b, "%u", d->event_records);
 }
 
 

@@ -153,6 +153,7 @@ sub stats      { $_[0]->_ok('stats') }
 sub instances  { $_[0]->_ok("get " . $_[0]->_who($_[1]) . " $_[2]")
                      ->{instances} }
 sub set        { $_[0]->_ok("set " . $_[0]->_who($_[1]) . " $_[2] $_[3]") }
+sub add        { $_[0]->_ok("add " . $_[0]->_who($_[1]) . " $_[2] $_[3]") }
 sub misbehave  { $_[0]->_ok("misbehave " . $_[0]->_who($_[1]) . " $_[2]") }
 sub drop       { $_[0]->_ok("drop " . $_[0]->_who($_[1]) . ' '
                      . ($_[2] // '')) }
