@@ -25,6 +25,8 @@ SANITIZE    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize=alignment -DNGX_DEBUG_PALLOC=1 -DNGX_AMT_TEST=1
 LIBS        = -lcurl -ljansson -lexpat -lsqlite3 -lcjose -lcrypt -lmosquitto
 
+BROWSER     = t/browser/node_modules/.package-lock.json
+
 MODULE_DIRS = $(shell find ngx_stream_cira_module ngx_http_amt_module -type d)
 MODULE_SRCS = $(shell find ngx_stream_cira_module ngx_http_amt_module \
 	-name '*.[ch]')
@@ -32,7 +34,7 @@ MODULE_SRCS = $(shell find ngx_stream_cira_module ngx_http_amt_module \
 
 .PHONY: all modules deps deps-test deps-fuzz deps-lint sim unit asan-nginx \
 	plain-nginx test test-asan test-valgrind \
-	fuzz bench lint demo run install clean
+	fuzz bench lint demo run console install clean
 
 all: modules
 
@@ -45,12 +47,13 @@ DEPS_BUILD = gcc make libc6-dev nginx-dev libssl-dev libpcre2-dev zlib1g-dev \
 	libcjose-dev libcrypt-dev libmosquitto-dev
 DEPS_TEST  = clang valgrind binutils dpkg-dev patch \
 	xz-utils sqlite3 perl libio-socket-ssl-perl libnet-ssleay-perl \
-	iproute2 util-linux procps mosquitto mosquitto-clients node-ws
+	iproute2 util-linux procps mosquitto mosquitto-clients node-ws \
+	chromium
 DEPS_LINT  = clang-tidy cppcheck
 DEPS_BENCH = wrk
 
 # $(call install,PACKAGES): installs what is missing, silent when nothing is
-install = @missing=`for p in $(1); do dpkg-query -W -f '$${db:Status-Status}' \
+install = missing=`for p in $(1); do dpkg-query -W -f '$${db:Status-Status}' \
 	    $$p 2>/dev/null | grep -qx installed || echo $$p; done`; \
 	[ -z "$$missing" ] || { echo "installing:" $$missing; \
 	    sudo=; [ `id -u` = 0 ] || sudo=sudo; \
@@ -59,17 +62,24 @@ install = @missing=`for p in $(1); do dpkg-query -W -f '$${db:Status-Status}' \
 	        --no-install-recommends install $$missing >/dev/null; }
 
 deps:
-	$(call install,$(DEPS_RUN) $(DEPS_BUILD))
+	@$(call install,$(DEPS_RUN) $(DEPS_BUILD))
 
-deps-test: deps
-	$(call install,$(DEPS_TEST))
+deps-test: deps $(BROWSER)
+	@$(call install,$(DEPS_TEST))
+
+# the browser's side: the public toolkit, and what drives Chromium; where there
+# is no npm registry t/browser.t is skipped and says so
+$(BROWSER): t/browser/package-lock.json
+	@command -v npm >/dev/null || { $(call install,nodejs npm); }
+	cd t/browser && npm ci --no-audit --no-fund --silent \
+	    || echo "npm: packages of t/browser are missing"
 
 # clang's sanitizers are a package of their own, named by its version
 deps-fuzz: deps-test
-	$(call install,libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev)
+	@$(call install,libclang-rt-$$(clang -dumpversion | cut -d. -f1)-dev)
 
 deps-lint: deps-test
-	$(call install,$(DEPS_LINT))
+	@$(call install,$(DEPS_LINT))
 
 
 # ---- the two modules --------------------------------------------------------
@@ -193,7 +203,7 @@ test-valgrind: deps-test all sim $(if $(OTHER),plain-nginx)
 
 # Everything against plain nginx in the same run, one table at the end
 bench: deps-test all sim
-	$(call install,$(DEPS_BENCH))
+	@$(call install,$(DEPS_BENCH))
 	AMT_BUILD=$(B) t/bench/run
 
 
@@ -206,6 +216,10 @@ run: all
 # The same, with an emulated PC and a power action through the REST API
 demo: all sim
 	AMT_BUILD=$(B) conf/quickstart demo
+
+# A page with KVM, SOL and IDER of the emulated PC
+console: all sim $(BROWSER)
+	AMT_BUILD=$(B) conf/quickstart console
 
 MODULES_DIR   = /usr/lib/nginx/modules
 AVAILABLE_DIR = /usr/share/nginx/modules-available
