@@ -34,7 +34,7 @@ my ($t, $vault) = AMT::Api::start(
         }
         location /console/ { alias $page_dir/; }
 END
-    http => 'amt_relay_zone relay 1m; types { text/html html;
+    http => 'amt_relay_zone 1m; types { text/html html;
         text/css css; text/javascript js; }');
 
 my $sim = AMT::Api::devices($t, count => 1);
@@ -71,7 +71,7 @@ is($b->eval($page, 'document.getElementById("guid").value'), $guid,
 
 subtest 'SOL: typed, echoed, answered' => sub {
     $b->click($page, '#sol');
-    until_open($page, 'sol') or return;
+    until_open($page, 'sol') or do { diag $sim->log; return };
     my $text = 'document.getElementById("terminal").textContent';
     $b->wait($page, "$text.includes('C:')");
     pass('the prompt');
@@ -181,10 +181,28 @@ subtest 'two browsers, one screen' => sub {
     is(status($page), 'kvm is open', 'the first goes on');
     $b->close($other);
 
-    $sim->drop(0, '');
+    $sim->mark;
+    $sim->drop(0);
     $b->wait($page, 'document.getElementById("status").className === "bad"');
     like(status($page), qr/ended/, 'the PC is lost: the page is told');
+    $sim->connect(0);
     ok($sim->wait_event('ready'), 'it comes back');
+    $b->click($page, '#kvm');
+    until_open($page, 'kvm');
+    $b->click($page, '#stop');
+};
+
+subtest 'a reload does not end a session' => sub {
+    my $text = 'document.getElementById("terminal").textContent';
+    $b->click($page, '#sol');
+    until_open($page, 'sol') or return;
+    $b->wait($page, "$text.includes('C:')");
+    $t->reload;
+    $b->type($page, 'after');
+    $b->press($page, 'Enter');
+    $b->wait($page, "$text.includes('bad command: after')");
+    pass('it goes on in the old worker');
+    $b->click($page, '#stop');
 };
 
 $b->close($page);

@@ -129,11 +129,10 @@ sol_input(redir_t *r, const u_char *p, size_t n)
         return 0;
     }
 
-    if (get_le32(p + 4) != r->seq_in) {
-        return redir_bad(r, "SOL sequence number");
-    }
-
-    r->seq_in++;
+    /*
+     * Sequence numbers are not looked at: the public browser toolkit sends
+     * zero in every message, and firmware takes it.
+     */
 
     if (p[0] != 0x20 && !r->step) {
         return redir_bad(r, "SOL data before the settings");
