@@ -302,7 +302,8 @@ $d->close;
 
 # ---- file descriptors are used up ------------------------------------------------------
 
-($path) = privates();
+ok($t->wait_for(sub { ($path) = grep { kill 0, pid_of($_) } privates() }),
+    'a worker that lives');
 my @many;
 $t->allow(qr/accept\(\) on unix|accept4\(\) failed/);
 my $who = pid_of($path);

@@ -10,6 +10,8 @@ my $build = $ENV{AMT_BUILD} || 'build';
 my @units = map { /([^\/]+)\.c$/ } sort glob 't/unit/*.c';
 
 plan skip_all => 'no unit tests' unless @units;
+plan skip_all => 'have a sanitizer of their own'
+    if ($ENV{AMT_VARIANT} || '') eq 'valgrind';
 
 $ENV{ASAN_OPTIONS} = 'detect_leaks=1:abort_on_error=0';
 $ENV{UBSAN_OPTIONS} = 'print_stacktrace=1:halt_on_error=1';
