@@ -155,4 +155,67 @@ sub kvm {
     return 1;
 }
 
+# Asks for n full pictures, 16 bit RAW in tiles; reads one
+sub pictures {
+    my ($self, $n) = @_;
+    my $ask = "\x03\0" . pack 'n4', 0, 0, $self->{width}, $self->{height};
+
+    $self->{ws}->send($ask x $n);
+}
+
+sub picture {
+    my ($self, $seconds) = @_;
+    my ($w, $h) = ($self->{width}, $self->{height});
+    my $tiles = int(($w + 63) / 64) * int(($h + 63) / 64);
+
+    return $self->{ws}->read(4 + 12 * $tiles + 2 * $w * $h, $seconds);
+}
+
+# ---- IDER ----
+
+sub ider_head {
+    my ($self, $cmd, $attributes) = @_;
+    return pack 'Cx2CV', $cmd, $attributes, $self->{seq}++;
+}
+
+# Offers a CD of so many blocks of 2048 bytes; code gives those asked for.
+# Ends when all were read.
+sub ider {
+    my ($self, $blocks, $code) = @_;
+    my $ws = $self->{ws};
+    my $next = 0;
+
+    $ws->send($self->ider_head(0x40, 0) . pack 'vvvV', 30000, 0, 20000, 1);
+    my $reply = $ws->read(30);
+    return 0 if $reply !~ /^\x41/;
+    $ws->send($self->ider_head(0x48, 0) . pack 'CV', 3, 0x19);
+
+    while ($next < $blocks) {
+        my $code50 = ord $ws->read(1);
+        my $len = { 0x49 => 13, 0x50 => 28 }->{$code50} or return 0;
+        my $rest = $ws->read($len - 1);
+        next if $code50 == 0x49;
+
+        my $cdb = substr $rest, 15;
+        my $data;
+        if (ord $cdb == 0x25) {
+            $data = pack 'NN', $blocks - 1, 2048;
+        } elsif (ord $cdb == 0x28) {
+            my ($lba, $n) = unpack 'x2Nxn', $cdb;
+            return 0 if $lba != $next;
+            $data = $code->($lba, $n);
+            $next += $n;
+        } else {
+            return 0;
+        }
+        while (length $data) {
+            my $part = substr $data, 0, 8192, '';
+            $ws->send($self->ider_head(0x54, length $data ? 0 : 2)
+                . pack('xv', length $part) . "\0" x 23 . $part);
+        }
+    }
+
+    return 1;
+}
+
 1;

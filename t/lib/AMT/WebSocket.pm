@@ -17,6 +17,7 @@ use AMT::Test;
 use Errno qw(EAGAIN EWOULDBLOCK);
 use IO::Select;
 use MIME::Base64 qw(encode_base64);
+use Socket qw(IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(time);
 
 sub connect {
@@ -25,6 +26,8 @@ sub connect {
         || 10 * AMT::Test::slow() }, $class;
 
     $self->{socket} = $t->socket($port, %o) or die "connect: $!";
+
+    $self->{socket}->setsockopt(IPPROTO_TCP, TCP_NODELAY, 1);
 
     my $key = $o{key} // encode_base64(join('', map { chr int rand 256 }
         1 .. 16), '');
