@@ -202,6 +202,32 @@ my %claims = %{JSON::PP->new->decode(decode_base64url((split /\./, $good)[1]))};
     is(join(' ', $v->{ws}->wait_close), '1000 ', 'the browser\'s end');
 }
 
+# ---- a device of a tenant: its tokens say which, whoever asks for them ----
+
+{
+    my $theirs = 'b0000000-0000-4000-8000-000000000001';
+    my $sim = AMT::Api::devices($t, guid => $theirs, key => 'tenant');
+    my $claims = sub { decode_base64url((split /\./, $_[0])[1]) };
+
+    for my $k (qw(tenant gateway)) {
+        my $token = token($theirs, $k);
+        like($claims->($token), qr/"tenantId":"T"/, "token of key $k");
+        is(status(guid => $theirs, token => $token), 101, 'lets in');
+    }
+    is(token($theirs, 'admin'), undef, 'none for the default tenant');
+    is(token($theirs, 'other'), undef, 'nor for another one');
+    like($claims->(token($guid, 'gateway')), qr/"tenantId":""/,
+        'a device of the default tenant');
+    is(status(token => token($guid, 'gateway')), 101, 'lets in');
+
+    my %claims = %{JSON::PP::decode_json($claims->(token($theirs, 'gateway')))};
+    for ('', 'U') {
+        is(status(guid => $theirs, token => jwt({ %claims, tenantId => $_ })),
+            401, "not with tenant '$_'");
+    }
+    $sim->stop;
+}
+
 like($t->read_file('logs/audit.log'), qr/"who":"key:redirection".*"action":"redirection","guid":"$guid","detail":\{"mode":"sol","port":16994,"login":true,"force":false,"recorded":false\}/, 'audit');
 
 # ---- the login ----

@@ -103,6 +103,8 @@ ngx_amt_mps_redirection(ngx_amt_flow_t *f, void *data)
 {
     ngx_amt_mps_row_t  *v = data;
 
+    ngx_amt_identity_t  id;
+
     ngx_amt_begin(f, v);
 
     ngx_amt_await_rc(f, v, ngx_amt_store_get(f, &v->api->device, NULL,
@@ -124,7 +126,15 @@ ngx_amt_mps_redirection(ngx_amt_flow_t *f, void *data)
         return ngx_amt_reply_empty(v->api, 404);
     }
 
-    return ngx_amt_mps_token(v->api, &v->api->id, &v->api->device,
+    /* it is for one device, thus for one tenant: the relay compares both */
+
+    id = v->api->id;
+
+    if (id.any_tenant) {
+        id.tenant = v->row.tenant;
+    }
+
+    return ngx_amt_mps_token(v->api, &id, &v->api->device,
                              v->api->conf->redirection_lifetime);
 }
 
