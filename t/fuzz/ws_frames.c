@@ -41,7 +41,7 @@ static void
 test_text(const uint8_t *data, size_t size, uint32_t seed)
 {
     size_t                i, n, len;
-    u_char               *copy, *piece, *end, *one, *two, *dst;
+    u_char               *copy, *piece, *end, *one, *two, *dst, *last;
     ngx_amt_ws_utf8_t     a, b;
     ngx_amt_ws_narrow_t   na, nb;
 
@@ -97,8 +97,8 @@ test_text(const uint8_t *data, size_t size, uint32_t seed)
 
         piece = malloc(n);
         memcpy(piece, data + i, n);
-        dst = ngx_cpymem(dst, piece,
-                         ngx_amt_ws_narrow(&nb, piece, piece + n) - piece);
+        last = ngx_amt_ws_narrow(&nb, piece, piece + n);
+        dst = ngx_cpymem(dst, piece, last - piece);
         free(piece);
     }
 
