@@ -22,7 +22,7 @@ my ($t, $vault) = AMT::Api::start(extra => $relay,
     http => 'log_format relay "$status $amt_relay_kind $amt_relay_end '
         . '$amt_relay_refused $amt_relay_up $amt_relay_down";'
         . ' access_log %%DIR%%/logs/relay.log relay;');
-my $sim = AMT::Api::devices($t, count => 3);
+my $sim = AMT::Api::devices($t, count => 3, ports => '16992,16994,5900');
 my ($guid, $other, $third) = map { $sim->guid($_) } 0 .. 2;
 my %key = %AMT::Api::key;
 
@@ -335,6 +335,21 @@ for ([ "\x40", 1002, qr/unknown message/ ],
     ok(!$v->login(uri => '/RedirectionService'), 'nobody replaces the password');
     is($v->{error}, 'login: status 1', 'the device refuses it');
     $v->{ws}->close;
+}
+
+{
+    # VNC: the device speaks first, nobody logs in, the login's time is over
+    $t->wait_for(sub { flags($guid) eq '000' });
+    my $v = AMT::Redir->open($t, guid => $guid, kind => 'kvm', port => 5900,
+        key => $key{admin}, path => AMT::Redir::path(guid => $guid,
+            kind => 'kvm', port => 5900) =~ s/webrelay\.ashx/short/r);
+    is($v->{ws}->read(12), "RFB 003.008\n", 'port 5900');
+    is(flags($guid), '100', 'is KVM');
+    sleep 1.3;
+    $v->{ws}->send("RFB 003.008\n");
+    is($v->{ws}->read(2), "\x01\x01", 'stays open');
+    $v->{ws}->close;
+    $v->{ws}->wait_close;
 }
 
 # ---- takeover ----

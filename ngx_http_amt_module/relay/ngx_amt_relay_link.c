@@ -211,7 +211,7 @@ ngx_amt_relay_link_await(ngx_amt_flow_t *f, ngx_amt_relay_link_t *link,
 }
 
 
-/* Sends the CONNECT and reads its answer, one byte behind it is too much. */
+/* Sends the CONNECT and reads its answer. */
 
 static ngx_int_t
 ngx_amt_relay_link_run(ngx_amt_relay_link_t *link)
@@ -274,14 +274,22 @@ ngx_amt_relay_link_run(ngx_amt_relay_link_t *link)
 
         rc = ngx_amt_relay_link_answer(link);
 
-        /* in all these protocols the device waits for the first bytes */
-
-        if (rc == NGX_OK && p != buf + n) {
-            return ngx_amt_relay_link_fail(link, NGX_AMT_ERR_BAD_ANSWER,
-                                       "device sent bytes before the start");
+        if (rc != NGX_OK || p == buf + n) {
+            return rc;
         }
 
-        return rc;
+        link->early_pos = 0;
+        link->early_len = buf + n - p;
+        link->early = ngx_alloc(link->early_len, link->log);
+
+        if (link->early == NULL) {
+            return ngx_amt_relay_link_fail(link, NGX_AMT_ERR_INTERNAL,
+                                           "no memory");
+        }
+
+        ngx_memcpy(link->early, p, link->early_len);
+
+        return NGX_OK;
     }
 
     if (ngx_handle_read_event(c->read, 0) != NGX_OK
@@ -342,6 +350,11 @@ ngx_amt_relay_link_handshake(ngx_amt_flow_t *f, ngx_amt_relay_link_t *link,
     c = link->connection;
 
     link->err = NGX_AMT_ERR_NONE;
+
+    if (link->early) {
+        return ngx_amt_relay_link_fail(link, NGX_AMT_ERR_BAD_ANSWER,
+                                       "device sent bytes before TLS");
+    }
 
     if (c->pool == NULL) {
         c->pool = ngx_create_pool(1024, link->log);
@@ -459,6 +472,19 @@ ngx_amt_relay_link_recv(ngx_amt_relay_link_t *link, u_char *buf, size_t size)
 
     c = link->connection;
 
+    if (link->early) {
+        n = ngx_min(size, link->early_len - link->early_pos);
+        ngx_memcpy(buf, link->early + link->early_pos, n);
+        link->early_pos += n;
+
+        if (link->early_pos == link->early_len) {
+            ngx_free(link->early);
+            link->early = NULL;
+        }
+
+        return n;
+    }
+
     n = c->read->ready ? c->recv(c, buf, size) : NGX_AGAIN;
 
     if (n == NGX_AGAIN && ngx_handle_read_event(c->read, 0) != NGX_OK) {
@@ -518,6 +544,11 @@ ngx_amt_relay_link_close(ngx_amt_relay_link_t *link)
 
     link->out = NULL;
     link->out_last = NULL;
+
+    if (link->early) {
+        ngx_free(link->early);
+        link->early = NULL;
+    }
 
     c = link->connection;
 

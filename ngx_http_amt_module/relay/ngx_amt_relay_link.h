@@ -36,6 +36,11 @@ typedef struct {
     u_char                   *out;
     u_char                   *out_last;
 
+    /* what came with the answer: VNC servers speak first */
+    u_char                   *early;         /* NULL: none */
+    size_t                    early_len;
+    size_t                    early_pos;
+
     /* after ngx_amt_relay_link_open() */
     void                    (*handler)(void *data, ngx_uint_t write);
     void                     *data;

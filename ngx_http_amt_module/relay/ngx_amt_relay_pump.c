@@ -42,6 +42,12 @@ ngx_amt_relay_pump(ngx_amt_relay_session_t *s)
 {
     s->open = 1;
 
+    /* a port without the protocol of redirection */
+
+    if (s->redir == NULL && ngx_amt_relay_logged_in(s) != NGX_OK) {
+        return;
+    }
+
     ngx_amt_relay_link_open(&s->link, ngx_amt_relay_link_event, s);
     ngx_amt_ws_resume(s->ws);
 }

@@ -243,6 +243,10 @@ channel_opened(device_t *d, const char *type, uint32_t rid,
     if (port == 16995) {
         tls_open(c);
     }
+
+    if (port == 5900) {
+        redir_vnc(c);
+    }
 }
 
 
@@ -438,6 +442,7 @@ channel_service(channel_t *c)
         http_input(c);
         return;
 
+    case 5900:
     case 16994:
     case 16995:
         redir_input(c);

@@ -257,6 +257,14 @@ kvm_message(redir_t *r, const u_char *p, size_t n)
 }
 
 
+void
+kvm_banner(redir_t *r)
+{
+    buf_str(&r->c->out, "RFB 003.008\n");
+    r->step = K_VERSION;
+}
+
+
 long
 kvm_input(redir_t *r, const u_char *p, size_t n)
 {
@@ -276,8 +284,7 @@ kvm_input(redir_t *r, const u_char *p, size_t n)
         }
 
         buf_add(out, "\x41\0\0\0\0\0\0\0", 8);
-        buf_str(out, "RFB 003.008\n");
-        r->step = K_VERSION;
+        kvm_banner(r);
         return 8;
 
     case K_VERSION:

@@ -391,5 +391,6 @@ options_parse(int argc, char **argv)
 int
 options_port(unsigned port)
 {
-    return port == 16992 || port == 16994 || port == 16995;
+    return port == 16992 || port == 16994 || port == 16995
+           || port == 5900;
 }

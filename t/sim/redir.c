@@ -327,6 +327,24 @@ redir_message(redir_t *r, const u_char *p, size_t n)
 }
 
 
+/* port 5900: RFB from the first byte, and the device speaks first */
+
+void
+redir_vnc(channel_t *c)
+{
+    redir_t  *r;
+
+    r = xalloc(sizeof(redir_t));
+    r->c = c;
+    r->type = R_KVM;
+    r->authed = 1;
+    c->redir = r;
+
+    kvm_banner(r);
+    channel_send(c);
+}
+
+
 void
 redir_input(channel_t *c)
 {

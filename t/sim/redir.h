@@ -46,6 +46,7 @@ typedef struct {
 
 long sol_input(redir_t *r, const u_char *p, size_t n);
 long ider_input(redir_t *r, const u_char *p, size_t n);
+void kvm_banner(redir_t *r);
 long kvm_input(redir_t *r, const u_char *p, size_t n);
 void ider_free(redir_t *r);
 long redir_bad(redir_t *r, const char *why);

@@ -450,6 +450,7 @@ buf_t *tls_output(channel_t *c);
 /* redir.c */
 
 void redir_input(channel_t *c);
+void redir_vnc(channel_t *c);
 void redir_free(channel_t *c);
 
 
