@@ -40,6 +40,7 @@ typedef struct {
 typedef struct {
     ngx_flag_t             enable;
     ngx_str_t              prefix;       /* stripped from the path */
+    ngx_str_t              below;        /* path the prefix stands for */
     size_t                 max_body;
     ngx_msec_t             budget;
     time_t                 redirection_lifetime;

@@ -13,7 +13,9 @@
 
 
 static ngx_int_t ngx_amt_route_split(ngx_amt_api_t *api, ngx_str_t *uri,
-    ngx_str_t *prefix, ngx_str_t *segment, ngx_uint_t *n);
+    ngx_str_t *prefix, ngx_str_t *below, ngx_str_t *segment, ngx_uint_t *n);
+static ngx_int_t ngx_amt_route_cut(u_char *p, u_char *last,
+    ngx_str_t *segment, ngx_uint_t *n);
 static ngx_int_t ngx_amt_route_params(ngx_amt_api_t *api,
     ngx_str_t *params);
 static ngx_int_t ngx_amt_route_fixed(ngx_str_t *segment, const char *text,
@@ -35,7 +37,7 @@ const ngx_amt_route_t  *ngx_amt_route_tables[] = {
 
 ngx_int_t
 ngx_amt_route_find(ngx_amt_api_t *api, ngx_uint_t method, ngx_str_t *uri,
-    ngx_str_t *prefix, ngx_uint_t *open)
+    ngx_str_t *prefix, ngx_str_t *below, ngx_uint_t *open)
 {
     ngx_int_t                rc;
     ngx_str_t                segment[NGX_AMT_SEGMENTS];
@@ -49,7 +51,7 @@ ngx_amt_route_find(ngx_amt_api_t *api, ngx_uint_t method, ngx_str_t *uri,
         method = NGX_HTTP_GET;
     }
 
-    rc = ngx_amt_route_split(api, uri, prefix, segment, &n);
+    rc = ngx_amt_route_split(api, uri, prefix, below, segment, &n);
 
     if (rc != NGX_OK) {
         return rc;
@@ -118,13 +120,14 @@ ngx_amt_route_params(ngx_amt_api_t *api, ngx_str_t *params)
 
 
 /*
- * Segments below /api/v1, still percent-encoded; NGX_DECLINED: not below it,
- * too many, or an empty one before the end.
+ * Segments below /api/v1, still percent-encoded: of what follows the prefix,
+ * or, when below is not empty, of below and what follows the prefix.
+ * NGX_DECLINED: not below it, too many, or an empty one before the end.
  */
 
 static ngx_int_t
 ngx_amt_route_split(ngx_amt_api_t *api, ngx_str_t *uri, ngx_str_t *prefix,
-    ngx_str_t *segment, ngx_uint_t *n)
+    ngx_str_t *below, ngx_str_t *segment, ngx_uint_t *n)
 {
     size_t       len;
     u_char      *p, *last, *end;
@@ -160,29 +163,25 @@ ngx_amt_route_split(ngx_amt_api_t *api, ngx_str_t *uri, ngx_str_t *prefix,
         return NGX_DECLINED;
     }
 
-    for (i = 0; p < last; i++) {
+    *n = 0;
 
-        if (i == NGX_AMT_SEGMENTS) {
-            return NGX_DECLINED;
-        }
-
-        segment[i].data = ++p;
-
-        for ( /* void */ ; p < last && *p != '/'; p++) { /* void */ }
-
-        segment[i].len = p - segment[i].data;
-
-        if (segment[i].len == 0) {
-
-            /* one trailing slash is fine */
-
-            if (p == last && i > 0) {
-                break;
-            }
-
-            return NGX_DECLINED;
-        }
+    if (below->len
+        && ngx_amt_route_cut(below->data, below->data + below->len, segment,
+                             n)
+           != NGX_OK)
+    {
+        return NGX_DECLINED;
     }
+
+    if (ngx_amt_route_cut(p, last, segment, n) != NGX_OK) {
+        return NGX_DECLINED;
+    }
+
+    if (below->len) {
+        return NGX_OK;
+    }
+
+    i = *n;
 
     /* the login of the reference gateway's layout: contract 1.9 */
 
@@ -203,6 +202,45 @@ ngx_amt_route_split(ngx_amt_api_t *api, ngx_str_t *uri, ngx_str_t *prefix,
     for (i = 0; i < *n; i++) {
         segment[i] = segment[i + skip];
     }
+
+    return NGX_OK;
+}
+
+
+/* Adds the segments of "/a/b" or "/a/b/" to those there are. */
+
+static ngx_int_t
+ngx_amt_route_cut(u_char *p, u_char *last, ngx_str_t *segment, ngx_uint_t *n)
+{
+    ngx_uint_t  i, first;
+
+    first = *n;
+
+    for (i = first; p < last; i++) {
+
+        if (i == NGX_AMT_SEGMENTS) {
+            return NGX_DECLINED;
+        }
+
+        segment[i].data = ++p;
+
+        for ( /* void */ ; p < last && *p != '/'; p++) { /* void */ }
+
+        segment[i].len = p - segment[i].data;
+
+        if (segment[i].len == 0) {
+
+            /* one trailing slash is fine */
+
+            if (p == last && i > first) {
+                break;
+            }
+
+            return NGX_DECLINED;
+        }
+    }
+
+    *n = i;
 
     return NGX_OK;
 }

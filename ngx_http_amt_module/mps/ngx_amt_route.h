@@ -63,11 +63,12 @@ extern const ngx_amt_route_t  ngx_amt_routes_network[];
 
 /*
  * Finds the route of a path: fills api->route, params, guid, path, bad_path.
- * uri is the unparsed one.  NGX_OK; NGX_DECLINED: no such route; *open: the
+ * uri is the unparsed one; below, if not empty, is the path below /api/v1
+ * that the prefix stands for.  NGX_OK; NGX_DECLINED: no such route; *open: the
  * path needs no authentication, whatever its method.  NGX_ERROR: no memory.
  */
 ngx_int_t ngx_amt_route_find(ngx_amt_api_t *api, ngx_uint_t method,
-    ngx_str_t *uri, ngx_str_t *prefix, ngx_uint_t *open);
+    ngx_str_t *uri, ngx_str_t *prefix, ngx_str_t *below, ngx_uint_t *open);
 
 /*
  * The values of the route's parameters, from the one of index first on, as

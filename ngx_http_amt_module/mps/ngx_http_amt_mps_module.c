@@ -40,7 +40,7 @@ static ngx_conf_num_bounds_t  ngx_http_amt_mps_body_bounds = {
 static ngx_command_t  ngx_http_amt_mps_commands[] = {
 
     { ngx_string("amt_api"),
-      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE1,
+      NGX_HTTP_LOC_CONF|NGX_CONF_NOARGS|NGX_CONF_TAKE12,
       ngx_http_amt_mps_api,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
@@ -149,7 +149,7 @@ ngx_http_amt_mps_handler(ngx_http_request_t *r)
     }
 
     rc = ngx_amt_route_find(api, r->method, &r->unparsed_uri, &conf->prefix,
-                            &open);
+                            &conf->below, &open);
 
     if (rc == NGX_ERROR) {
         return NGX_HTTP_INTERNAL_SERVER_ERROR;
@@ -422,7 +422,7 @@ ngx_http_amt_mps_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 
     value = cf->args->elts;
 
-    if (cf->args->nelts == 2) {
+    if (cf->args->nelts > 1) {
 
         mcf->prefix = value[1];
 
@@ -435,6 +435,22 @@ ngx_http_amt_mps_api(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
                                "prefix \"%V\" must begin with \"/\"",
                                &value[1]);
             return NGX_CONF_ERROR;
+        }
+    }
+
+    if (cf->args->nelts > 2) {
+
+        mcf->below = value[2];
+
+        if (mcf->below.len < 2 || mcf->below.data[0] != '/') {
+            ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                               "path \"%V\" must begin with \"/\"",
+                               &value[2]);
+            return NGX_CONF_ERROR;
+        }
+
+        if (mcf->below.data[mcf->below.len - 1] == '/') {
+            mcf->below.len--;
         }
     }
 

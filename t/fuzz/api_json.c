@@ -142,7 +142,7 @@ query(ngx_pool_t *pool, ngx_str_t *in)
 static void
 path(ngx_pool_t *pool, ngx_str_t *in, ngx_uint_t layout)
 {
-    ngx_str_t       prefix;
+    ngx_str_t       prefix, below;
     ngx_uint_t      open;
     ngx_amt_api_t   api;
 
@@ -152,12 +152,18 @@ path(ngx_pool_t *pool, ngx_str_t *in, ngx_uint_t layout)
 
     ngx_str_set(&api.method, "GET");
     ngx_str_null(&prefix);
+    ngx_str_null(&below);
 
     if (layout) {
         ngx_str_set(&prefix, "/mps");
     }
 
-    (void) ngx_amt_route_find(&api, NGX_HTTP_GET, in, &prefix, &open);
+    if (layout == 2) {
+        ngx_str_set(&below, "/amt/power");
+    }
+
+    (void) ngx_amt_route_find(&api, NGX_HTTP_GET, in, &prefix, &below,
+                              &open);
     (void) ngx_amt_reply_html(&api, 404);
     (void) ngx_amt_reply_no_device(&api);
 
@@ -208,7 +214,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         query(pool, &in);
         break;
     default:
-        path(pool, &in, data[0] % 5 == 4);
+        path(pool, &in, data[0] % 5 == 4 ? 1 + (data[0] > 127) : 0);
     }
 
     free(copy);
