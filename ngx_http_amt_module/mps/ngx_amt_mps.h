@@ -107,6 +107,7 @@ ngx_int_t ngx_amt_mps_health(ngx_amt_flow_t *f, void *data);
 ngx_int_t ngx_amt_mps_version(ngx_amt_flow_t *f, void *data);
 
 ngx_int_t ngx_amt_mps_device(ngx_amt_flow_t *f, void *data);
+ngx_int_t ngx_amt_mps_deactivate(ngx_amt_flow_t *f, void *data);
 
 void ngx_amt_mps_json_drop(void *data);
 void ngx_amt_mps_write_drop(void *data);

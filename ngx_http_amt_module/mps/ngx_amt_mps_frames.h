@@ -86,6 +86,18 @@ typedef struct {
 } ngx_amt_mps_json_t;
 
 
+typedef struct {
+    ngx_amt_frame_t         frame;
+    ngx_amt_api_t          *api;
+    ngx_amt_result_t        result;
+    ngx_str_t               path;        /* of the secret */
+    ngx_amt_secret_t        secret;
+    ngx_amt_store_device_t  row;
+    ngx_uint_t              tries;
+} ngx_amt_mps_deactivate_t;
+
+
+void ngx_amt_mps_deactivate_drop(void *data);
 void ngx_amt_mps_refresh_drop(void *data);
 void ngx_amt_mps_health_drop(void *data);
 

@@ -1,11 +1,12 @@
 
 /*
- * Routes: the devices table.  Contract mps.md section 2.3.
+ * Routes: the devices table.  Contract mps.md sections 2.3, 2.15.
  */
 
 
 #include "mps/ngx_amt_route.h"
 #include "mps/ngx_amt_mps_frames.h"
+#include "amt/ngx_amt_deactivate.h"
 
 
 const ngx_amt_route_t  ngx_amt_routes_devices[] = {
@@ -89,6 +90,15 @@ const ngx_amt_route_t  ngx_amt_routes_devices[] = {
       NULL, NULL, NULL,
       "device.disconnect", NULL,
       "Exception during Device Disconnect", NULL },
+
+    { NGX_HTTP_DELETE, "amt/deactivate/:guid",
+      NGX_AMT_SCOPE_DEVICES|NGX_AMT_SCOPE_CONFIGURE,
+      NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_AUDIT,
+      NULL,
+      ngx_amt_mps_deactivate, sizeof(ngx_amt_mps_deactivate_t),
+      ngx_amt_mps_deactivate_drop, &ngx_amt_deactivate, NULL,
+      "device.deactivate", NULL,
+      "Exception during unprovision request", NULL },
 
     { 0, NULL, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 };
