@@ -25,10 +25,12 @@ for ([ '/a b', qr/must begin with "\/"/ ], [ '/a /', qr/must begin with "\/"/ ],
     ok(!$ok && $out =~ $re, "nginx -t: amt_api $args") or diag $out;
 }
 
-$include .= 'location ~* ^/api/v1/amt/power/capabilities/ {'
-    . ' deny all; amt_api; }';
+my $strict = 'server { listen 127.0.0.1:%%PORT:strict%%;
+    location /api/v1/ { amt_api; }
+    location ~* ^/api/v1/amt/power/capabilities/ { deny all; amt_api; }
+}';
 
-my ($t, $vault) = AMT::Api::start(extra => $include, users => 'ui:'
+my ($t, $vault) = AMT::Api::start(extra => $include, http => $strict, users => 'ui:'
     . crypt('right', '$6$rounds=1000$saltsalt') . "::all\n");
 my $sim = AMT::Api::devices($t);
 my $guid = $sim->guid(0);
@@ -137,10 +139,11 @@ for my $p ("/api/v1/amt/power/capabilities/$guid",
     "/api/v1/AMT/Power/Capabilities/$guid",
     "/api/v1/amt/%50ower/./capabilities/$guid")
 {
-    is(call('GET', $p, key => $key{admin})->{status}, 403, $p);
+    is(call('GET', $p, port => 'strict', key => $key{admin})->{status}, 403,
+        $p);
 }
-is(call('GET', "/api/v1/AMT/Power/State/$guid", key => $key{reader})
-    ->{status}, 200, 'which the API ignores');
+is(call('GET', "/api/v1/AMT/Power/State/$guid", port => 'strict',
+    key => $key{reader})->{status}, 200, 'which the API ignores');
 
 $sim->stop;
 AMT::Test::done();
