@@ -7,7 +7,9 @@
  * descriptor; a timer of 0 is a posted event, since libcurl must not be
  * entered from its own callbacks; a connection closed by
  * worker_shutdown_timeout removes its transfer.  libcurl never resolves a
- * name: addresses are fixed when nginx reads its configuration.
+ * name: addresses are fixed when nginx reads its configuration.  It leaves
+ * errors of TLS in OpenSSL's queue, which nginx would find at its next
+ * connection.
  */
 
 
@@ -15,6 +17,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
 #include <curl/curl.h>
 #include "ngx_cira_http.h"
 #include "ngx_cira_http_memory.h"
@@ -360,6 +363,7 @@ ngx_cira_http_free(ngx_cira_http_t *http)
         }
 
         curl_easy_cleanup(http->easy);
+        ERR_clear_error();
     }
 
     if (http->connect_to) {
@@ -401,6 +405,7 @@ ngx_cira_http_finish(ngx_cira_http_t *http, ngx_int_t rc, ngx_uint_t status,
 
     curl_multi_remove_handle(ngx_cira_http_ctx->multi, http->easy);
     http->added = 0;
+    ERR_clear_error();
 
     handler(data, rc, status, body);
 
@@ -570,6 +575,7 @@ ngx_cira_http_timer_event(ngx_event_t *ev)
 
     (void) curl_multi_socket_action(ctx->multi, CURL_SOCKET_TIMEOUT, 0,
                                     &running);
+    ERR_clear_error();
 
     ngx_post_event(&ctx->done, &ngx_posted_events);
 }
@@ -610,6 +616,7 @@ ngx_cira_http_event(ngx_event_t *ev)
     mask = ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN;
 
     (void) curl_multi_socket_action(ctx->multi, c->fd, mask, &running);
+    ERR_clear_error();
 
     ngx_post_event(&ctx->done, &ngx_posted_events);
 }

@@ -16,6 +16,7 @@
 #include "events/ngx_amt_mqtt.h"
 #include <ngx_event.h>
 #include <mosquitto.h>
+#include <openssl/err.h>
 #include <poll.h>
 
 
@@ -324,6 +325,8 @@ ngx_amt_mqtt_connect(ngx_amt_mqtt_t *m)
         return NGX_ERROR;
     }
 
+    ERR_clear_error();
+
     m->state = NGX_AMT_MQTT_CONNECTING;
 
     if (ngx_amt_mqtt_register(m, mosquitto_socket(m->mosq)) != NGX_OK) {
@@ -462,6 +465,8 @@ ngx_amt_mqtt_release(ngx_amt_mqtt_t *m)
     if (m->mosq) {
         mosquitto_destroy(m->mosq);
         m->mosq = NULL;
+
+        ERR_clear_error();
     }
 
     while (!ngx_queue_empty(&m->sent)) {
@@ -576,8 +581,13 @@ ngx_amt_mqtt_after(ngx_amt_mqtt_t *m, int rc)
 {
     const char  *text;
 
+    /* nginx would find it at its next connection */
+
+    ERR_clear_error();
+
     if (rc == MOSQ_ERR_SUCCESS && mosquitto_socket(m->mosq) != -1) {
         rc = ngx_amt_mqtt_send(m);
+        ERR_clear_error();
     }
 
     if (rc == MOSQ_ERR_SUCCESS && mosquitto_socket(m->mosq) == -1) {

@@ -31,6 +31,7 @@ typedef struct {
     ngx_msec_t              lease;       /* the sender's, until */
     ngx_pid_t               sender;      /* 0: nobody */
     ngx_uint_t              attempts;    /* of this delivery, failed */
+    ngx_uint_t              refusals;    /* the last of them, in a row */
     ngx_uint_t              gone;        /* answered 410 */
 
     uint64_t                delivered;   /* events */

@@ -466,7 +466,10 @@ ngx_amt_webhook_take(ngx_amt_webhook_ctx_t *ctx,
     if (batch->n == 0) {
         sink->tail = n;
         sink->end = 0;
+        sink->next = 0;
         sink->attempts = 0;
+        sink->refusals = 0;
+        ctx->failing = 0;
         ms = (n < ring->head) ? 1 : NGX_AMT_WEBHOOK_POLL;
         goto done;
     }
@@ -662,7 +665,7 @@ ngx_amt_webhook_answer(void *data, ngx_int_t rc, ngx_uint_t status,
         }
 
     } else {
-        ctx->failing = 1;
+        ctx->failing = !gave_up;
         ngx_amt_webhook_log(ctx, rc, status, body, gave_up);
     }
 
@@ -670,7 +673,7 @@ ngx_amt_webhook_answer(void *data, ngx_int_t rc, ngx_uint_t status,
         return;
     }
 
-    if (ok && more) {
+    if ((ok || gave_up) && more) {
         ngx_amt_webhook_arm(ctx, 1, !own);
 
     } else {
@@ -692,6 +695,7 @@ ngx_amt_webhook_result(ngx_amt_webhook_ctx_t *ctx, ngx_amt_ring_sink_t *sink,
 
         sink->delivered += ctx->n;
         sink->attempts = 0;
+        sink->refusals = 0;
         sink->end = 0;
 
         if (sink->tail < ctx->end) {
@@ -710,11 +714,18 @@ ngx_amt_webhook_result(ngx_amt_webhook_ctx_t *ctx, ngx_amt_ring_sink_t *sink,
     }
 
     if (rc == NGX_OK && status < 500
-        && status != 408 && status != 425 && status != 429
-        && sink->attempts >= NGX_AMT_WEBHOOK_REFUSED)
+        && status != 408 && status != 425 && status != 429)
     {
+        sink->refusals++;
+
+    } else {
+        sink->refusals = 0;
+    }
+
+    if (sink->refusals >= NGX_AMT_WEBHOOK_REFUSED) {
         sink->refused += ctx->n;
         sink->attempts = 0;
+        sink->refusals = 0;
         sink->end = 0;
 
         if (sink->tail < ctx->end) {

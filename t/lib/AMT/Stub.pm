@@ -7,7 +7,7 @@ package AMT::Stub;
 #   $s->answer('/auth', 204);                  # or code ref ($method, $body)
 #   $s->answer('/auth', 200, '{"tenant":"t"}', delay => 1);
 #   $s->raw('/auth', "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nx");
-#   my @requests = $s->requests;               # [method, uri, body], ...
+#   my @requests = $s->requests;     # [method, uri, body, head, status], ...
 
 use strict;
 use warnings;
@@ -78,8 +78,8 @@ sub handle {
         substr $$in, 0, length($head) + $length, '';
         my ($method, $uri) = $head =~ /^(\S+) (\S+)/;
 
-        $self->append([$method, $uri, $body, $head]);
         my $a = $self->lookup($method, $uri);
+        $self->append([$method, $uri, $body, $head, $a->{status} || 0]);
         sleep $a->{delay} if $a->{delay};
         return 0 if $a->{drop};
         if (defined $a->{raw}) {
@@ -135,7 +135,7 @@ sub append {
     close $f;
 }
 
-# [method, uri, body, head] of all requests so far
+# [method, uri, body, head, status of the answer] of all requests so far
 sub requests {
     my ($self) = @_;
     open my $f, '<', "$self->{dir}/requests" or return;
