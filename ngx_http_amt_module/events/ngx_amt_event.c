@@ -37,32 +37,13 @@ ngx_amt_event_wanted(void)
 void
 ngx_amt_event_publish(const ngx_amt_event_t *event)
 {
-    ngx_time_t              *tp;
-    ngx_amt_event_record_t   rec;
+    ngx_amt_event_record_t  rec;
 
     if (ngx_amt_events == NULL) {
         return;
     }
 
-    rec.type = (uint8_t) event->type;
-    rec.time = event->time;
-
-    if (rec.time == 0) {
-        tp = ngx_timeofday();
-        rec.time = (int64_t) tp->sec * 1000 + tp->msec;
-    }
-
-    rec.method_len = (uint8_t) ngx_amt_event_copy(rec.method,
-                                                  sizeof(rec.method),
-                                                  &event->method);
-    rec.guid_len = (uint8_t) ngx_amt_event_copy(rec.guid, sizeof(rec.guid),
-                                                &event->guid);
-    rec.tenant_len = (uint8_t) ngx_amt_event_copy(rec.tenant,
-                                                  sizeof(rec.tenant),
-                                                  &event->tenant);
-    rec.message_len = (uint16_t) ngx_amt_event_copy(rec.message,
-                                                    sizeof(rec.message),
-                                                    &event->message);
+    ngx_amt_event_record(&rec, event);
 
     if (ngx_amt_events->mqtt) {
         ngx_amt_mqtt_publish(&rec);
@@ -103,6 +84,34 @@ ngx_amt_event(ngx_amt_event_e type, const char *method, const char *message,
     }
 
     ngx_amt_event_publish(&event);
+}
+
+
+void
+ngx_amt_event_record(ngx_amt_event_record_t *rec,
+    const ngx_amt_event_t *event)
+{
+    ngx_time_t  *tp;
+
+    rec->type = (uint8_t) event->type;
+    rec->time = event->time;
+
+    if (rec->time == 0) {
+        tp = ngx_timeofday();
+        rec->time = (int64_t) tp->sec * 1000 + tp->msec;
+    }
+
+    rec->method_len = (uint8_t) ngx_amt_event_copy(rec->method,
+                                                   sizeof(rec->method),
+                                                   &event->method);
+    rec->guid_len = (uint8_t) ngx_amt_event_copy(rec->guid, sizeof(rec->guid),
+                                                 &event->guid);
+    rec->tenant_len = (uint8_t) ngx_amt_event_copy(rec->tenant,
+                                                   sizeof(rec->tenant),
+                                                   &event->tenant);
+    rec->message_len = (uint16_t) ngx_amt_event_copy(rec->message,
+                                                     sizeof(rec->message),
+                                                     &event->message);
 }
 
 

@@ -98,11 +98,18 @@ ngx_amt_webhook_secret(ngx_amt_webhook_secrets_t *secrets, ngx_str_t *line)
         dst.data = buf;
         dst.len = 0;
 
+        /* the decoder ignores what follows the padding */
+
+        while (src.len && src.data[src.len - 1] == '=') {
+            src.len--;
+        }
+
         if (src.len > 2 * NGX_AMT_WEBHOOK_SECRET) {
             return "a secret is longer than 64 bytes";
         }
 
-        rc = ngx_decode_base64(&dst, &src);
+        rc = ngx_strlchr(src.data, src.data + src.len, '=')
+             ? NGX_ERROR : ngx_decode_base64(&dst, &src);
 
         if (rc == NGX_OK && dst.len <= NGX_AMT_WEBHOOK_SECRET) {
             ngx_memcpy(key, buf, dst.len);

@@ -45,6 +45,10 @@ extern ngx_module_t  ngx_http_amt_events_module;
 /* Who gets events from now on in this worker; NULL: nobody. */
 void ngx_amt_event_outputs(ngx_http_amt_events_conf_t *conf);
 
+/* An event as it is kept. */
+void ngx_amt_event_record(ngx_amt_event_record_t *rec,
+    const ngx_amt_event_t *event);
+
 /* The members of the contract's JSON object, without its braces. */
 void ngx_amt_event_write(ngx_amt_out_t *o, const ngx_amt_event_record_t *rec);
 
