@@ -317,12 +317,12 @@ ok($t->log_wait(qr/cannot connect to .*(?:wrong version|packet length|SSL)/i,
 $t->stop;
 close $c;
 
+setsockopt $listen, SOL_SOCKET, SO_RCVBUF, 2048;
 $t->start(config('mqtt://127.0.0.1:%%PORT:mqtt%% queue=200'));
 $c = $listen->accept;
 sysread $c, my $buf, 4096;
 syswrite $c, "\x20\x02\x00\x00";
 ok(connected($t), 'connected to a broker that will not read');
-setsockopt $c, SOL_SOCKET, SO_RCVBUF, 4096;
 my $loops = 0;
 until (status($t)->{queued} >= 200 || $loops++ > 60) {
     unknown($t) for 1 .. 500;

@@ -131,6 +131,21 @@ for my $c (
 }
 
 
+# the example that is installed, with names that can be resolved here
+
+mkdir "$t->{dir}/amt";
+$t->write_file('amt/mqtt.password', "secret\n", 0600);
+$t->write_file('amt/webhook.secret', "$raw\n", 0600);
+(my $example = $t->read_file("$t->{root}/conf/amt/events.conf"))
+    =~ s/[a-z]+\.example\.com/localhost/g;
+{
+    my %c = config([]);
+    $c{http} = "$example\n$c{http}";
+    my ($ok, $text) = $t->check(%c);
+    ok($ok, 'conf/amt/events.conf') or diag $text;
+}
+
+
 # ---- what arrives ----
 
 server();

@@ -201,20 +201,22 @@ void
 ngx_amt_webhook_publish(const ngx_amt_event_record_t *rec)
 {
     uint64_t                head;
-    ngx_uint_t              i, wanted;
+    ngx_uint_t              i, n, wanted;
     ngx_amt_ring_t         *ring;
-    ngx_amt_webhook_t      *hook;
+    ngx_amt_ring_sink_t    *sink;
     ngx_amt_webhook_ctx_t  *ctx;
 
     if (ngx_amt_webhooks == NULL) {
         return;
     }
 
-    hook = ngx_amt_webhook_conf->webhooks->elts;
+    n = ngx_amt_webhook_conf->webhooks->nelts;
     wanted = 0;
 
-    for (i = 0; i < ngx_amt_webhook_conf->webhooks->nelts; i++) {
-        wanted |= ngx_amt_webhook_wants(&hook[i], rec);
+    for (i = 0; i < n; i++) {
+        if (ngx_amt_webhook_wants(ngx_amt_webhooks[i].hook, rec)) {
+            wanted |= (ngx_uint_t) 1 << i;
+        }
     }
 
     if (!wanted) {
@@ -226,13 +228,28 @@ ngx_amt_webhook_publish(const ngx_amt_event_record_t *rec)
     ngx_amt_ring_put(ring, rec);
     head = ring->head;
 
+    for (i = 0; i < n; i++) {
+
+        if (wanted & (ngx_uint_t) 1 << i) {
+            continue;
+        }
+
+        /* who had nothing to do still has nothing to do */
+
+        sink = ngx_amt_ring_sink(ring, ngx_amt_webhooks[i].hook->key);
+
+        if (sink && sink->tail == head - 1) {
+            sink->tail = head;
+        }
+    }
+
     ngx_amt_webhook_unlock();
 
-    for (i = 0; i < ngx_amt_webhook_conf->webhooks->nelts; i++) {
+    for (i = 0; i < n; i++) {
 
         ctx = &ngx_amt_webhooks[i];
 
-        if (!ngx_amt_webhook_wants(ctx->hook, rec)) {
+        if (!(wanted & (ngx_uint_t) 1 << i)) {
             continue;
         }
 
