@@ -43,7 +43,7 @@ ngx_amt_event_publish(const ngx_amt_event_t *event)
         return;
     }
 
-    ngx_amt_event_record(&rec, event);
+    ngx_amt_event_keep(&rec, event);
 
     if (ngx_amt_events->mqtt) {
         ngx_amt_mqtt_publish(&rec);
@@ -88,7 +88,7 @@ ngx_amt_event(ngx_amt_event_e type, const char *method, const char *message,
 
 
 void
-ngx_amt_event_record(ngx_amt_event_record_t *rec,
+ngx_amt_event_keep(ngx_amt_event_record_t *rec,
     const ngx_amt_event_t *event)
 {
     ngx_time_t  *tp;

@@ -46,7 +46,7 @@ extern ngx_module_t  ngx_http_amt_events_module;
 void ngx_amt_event_outputs(ngx_http_amt_events_conf_t *conf);
 
 /* An event as it is kept. */
-void ngx_amt_event_record(ngx_amt_event_record_t *rec,
+void ngx_amt_event_keep(ngx_amt_event_record_t *rec,
     const ngx_amt_event_t *event);
 
 /* The members of the contract's JSON object, without its braces. */

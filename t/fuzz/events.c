@@ -40,7 +40,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     event.guid = all;
     event.tenant = all;
 
-    ngx_amt_event_record(&rec, &event);
+    ngx_amt_event_keep(&rec, &event);
 
     ngx_amt_out_init(&o, pool, 64);
     ngx_amt_out_open(&o, '{');

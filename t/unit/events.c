@@ -34,7 +34,7 @@ json(ngx_amt_event_t *event)
     ngx_amt_event_record_t   rec;
 
     memset(&rec, 0xa5, sizeof(rec));
-    ngx_amt_event_record(&rec, event);
+    ngx_amt_event_keep(&rec, event);
 
     ngx_amt_out_init(&o, pool, 16);
     ngx_amt_out_open(&o, '{');
@@ -84,13 +84,13 @@ records(void)
         e.message.data = (u_char *) big;
         e.message.len = sizeof(big);
 
-        ngx_amt_event_record(&rec, &e);
+        ngx_amt_event_keep(&rec, &e);
         ok(rec.message_len == NGX_AMT_EVENT_MESSAGE_LEN - i,
            "cut between characters: %u", rec.message_len);
     }
 
     e.time = 0;
-    ngx_amt_event_record(&rec, &e);
+    ngx_amt_event_keep(&rec, &e);
     ok(rec.time > 1600000000000, "without a time it is now");
 }
 
@@ -206,7 +206,7 @@ wants(ngx_amt_webhook_t *hook, const char *method, ngx_amt_event_e type,
     e.method = str(method);
     e.type = type;
     e.tenant = str(tenant);
-    ngx_amt_event_record(&rec, &e);
+    ngx_amt_event_keep(&rec, &e);
 
     return ngx_amt_webhook_wants(hook, &rec);
 }
