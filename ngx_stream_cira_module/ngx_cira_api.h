@@ -167,6 +167,14 @@ typedef struct {
      */
     size_t     (*state)(ngx_cira_dial_t *d, u_char *buf);
 
+    /*
+     * Connects to an owner's socket.  NGX_OK: *c is open, without pool and
+     * handlers; NGX_DECLINED: that worker is dead; NGX_BUSY: it has no time
+     * for it, or this worker no free connection; NGX_ERROR.
+     */
+    ngx_int_t  (*connect)(u_char *socket, ngx_log_t *log,
+        ngx_connection_t **c);
+
     const ngx_cira_http_api_t  *http;
 } ngx_cira_api_t;
 

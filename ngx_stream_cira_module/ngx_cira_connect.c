@@ -23,7 +23,8 @@
 static void ngx_cira_connect_input(ngx_cira_tunnel_t *t, u_char *p,
     u_char *last);
 static void ngx_cira_connect_request(ngx_cira_tunnel_t *t);
-static void ngx_cira_connect_route(ngx_cira_tunnel_t *t);
+static void ngx_cira_connect_unknown(ngx_cira_tunnel_t *t,
+    ngx_uint_t unheard);
 static ngx_uint_t ngx_cira_connect_tenant(ngx_cira_tunnel_t *t,
     u_char *tenant, size_t len);
 static ngx_uint_t ngx_cira_connect_guess(ngx_cira_tunnel_t *t);
@@ -258,7 +259,7 @@ ngx_cira_connect_request(ngx_cira_tunnel_t *t)
 }
 
 
-static void
+void
 ngx_cira_connect_route(ngx_cira_tunnel_t *t)
 {
     ngx_cira_info_t       info;
@@ -308,26 +309,51 @@ ngx_cira_connect_route(ngx_cira_tunnel_t *t)
 
 not_found:
 
-    ngx_cira_relay_refuse(t, 404, 0, "device is not connected");
+    ngx_cira_connect_unknown(t, t->unheard);
 }
 
 
 void
-ngx_cira_connect_again(ngx_cira_tunnel_t *t)
+ngx_cira_connect_again(ngx_cira_tunnel_t *t, ngx_uint_t unheard)
 {
     if (t->guess) {
+
+        /* another one may have it; if not, that one had it perhaps */
+
+        t->unheard |= unheard;
+
         ngx_cira_connect_route(t);
         return;
     }
 
     if (t->retried || t->private) {
-        ngx_cira_relay_refuse(t, 404, 0, "device is not connected");
+        ngx_cira_connect_unknown(t, unheard);
         return;
     }
 
     t->retried = 1;
 
+    if (unheard) {
+
+        /* it may be dying: then that is known in a moment */
+
+        ngx_cira_relay_pause(t);
+        return;
+    }
+
     ngx_cira_connect_route(t);
+}
+
+
+static void
+ngx_cira_connect_unknown(ngx_cira_tunnel_t *t, ngx_uint_t unheard)
+{
+    if (unheard) {
+        ngx_cira_relay_refuse(t, 503, 0, "owner of the device is busy");
+        return;
+    }
+
+    ngx_cira_relay_refuse(t, 404, 0, "device is not connected");
 }
 
 

@@ -54,18 +54,14 @@ ngx_cira_peer_connect(u_char *socket_path, ngx_log_t *log,
     ngx_connection_t    *c;
     struct sockaddr_un   sun;
 
-    s = ngx_socket(AF_UNIX, SOCK_STREAM, 0);
+    s = ngx_socket(AF_UNIX, SOCK_STREAM|SOCK_NONBLOCK, 0);
 
     if (s == (ngx_socket_t) -1) {
-        ngx_log_error(NGX_LOG_CRIT, log, ngx_socket_errno,
-                      ngx_socket_n " failed");
-        return NGX_ERROR;
-    }
+        err = ngx_socket_errno;
 
-    if (ngx_nonblocking(s) == -1) {
-        ngx_log_error(NGX_LOG_ALERT, log, ngx_socket_errno,
-                      ngx_nonblocking_n " failed");
-        goto failed;
+        ngx_log_error(NGX_LOG_CRIT, log, err, ngx_socket_n " failed");
+
+        return err == NGX_EMFILE || err == NGX_ENFILE ? NGX_BUSY : NGX_ERROR;
     }
 
     ngx_memzero(&sun, sizeof(struct sockaddr_un));
@@ -100,8 +96,15 @@ ngx_cira_peer_connect(u_char *socket_path, ngx_log_t *log,
     (void) setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof(int));
 
     c = ngx_get_connection(s, log);
+
     if (c == NULL) {
-        goto failed;
+
+        if (ngx_close_socket(s) == -1) {
+            ngx_log_error(NGX_LOG_ALERT, log, ngx_socket_errno,
+                          ngx_close_socket_n " failed");
+        }
+
+        return NGX_BUSY;
     }
 
     c->type = SOCK_STREAM;
@@ -127,15 +130,6 @@ ngx_cira_peer_connect(u_char *socket_path, ngx_log_t *log,
     *cp = c;
 
     return NGX_OK;
-
-failed:
-
-    if (ngx_close_socket(s) == -1) {
-        ngx_log_error(NGX_LOG_ALERT, log, ngx_socket_errno,
-                      ngx_close_socket_n " failed");
-    }
-
-    return NGX_ERROR;
 }
 
 

@@ -17,8 +17,8 @@
 /*
  * Connects to a private listener; connect() to a unix socket is done at
  * once.  NGX_OK: *c is open, without pool and handlers; NGX_DECLINED: nobody
- * listens, its worker is dead; NGX_BUSY: its backlog is full; NGX_ERROR.
- * c NULL: only asks.
+ * listens, its worker is dead; NGX_BUSY: its backlog is full, or this worker
+ * has no free connection or file; NGX_ERROR.  c NULL: only asks.
  */
 ngx_int_t ngx_cira_peer_connect(u_char *socket, ngx_log_t *log,
     ngx_connection_t **c);

@@ -20,6 +20,7 @@
 #define NGX_CIRA_RELAY_TICK     10000    /* ms */
 #define NGX_CIRA_RELAY_STALL    30000    /* ms, apf.md section 12 */
 #define NGX_CIRA_RELAY_LINGER   2000     /* ms */
+#define NGX_CIRA_RELAY_PAUSE    100      /* ms */
 #define NGX_CIRA_RELAY_DISCARD  65536    /* bytes */
 
 
@@ -210,6 +211,10 @@ ngx_cira_relay_timer(ngx_event_t *ev)
                               "in time");
         return;
 
+    case NGX_CIRA_TUNNEL_PAUSE:
+        ngx_cira_connect_route(t);
+        return;
+
     case NGX_CIRA_TUNNEL_OPEN:
         if (t->stalled
             && ngx_current_msec - t->progress >= NGX_CIRA_RELAY_STALL)
@@ -257,6 +262,7 @@ ngx_cira_relay_read(ngx_event_t *rev)
 
     case NGX_CIRA_TUNNEL_DIAL:
     case NGX_CIRA_TUNNEL_ASK:
+    case NGX_CIRA_TUNNEL_PAUSE:
         ngx_cira_relay_wait(t);
         return;
 
@@ -899,7 +905,7 @@ ngx_cira_relay_opened(ngx_cira_dial_t *d, ngx_cira_dial_rc_e rc,
         return;
 
     default: /* NGX_CIRA_DIAL_LOST */
-        ngx_cira_connect_again(t);
+        ngx_cira_connect_again(t, 0);
         return;
     }
 
@@ -982,6 +988,15 @@ ngx_cira_relay_closed(ngx_cira_dial_t *d, char *text)
 /* ---- one hop to the owner ---- */
 
 void
+ngx_cira_relay_pause(ngx_cira_tunnel_t *t)
+{
+    t->state = NGX_CIRA_TUNNEL_PAUSE;
+
+    ngx_cira_relay_set_timer(t, NGX_CIRA_RELAY_PAUSE);
+}
+
+
+void
 ngx_cira_relay_hop(ngx_cira_tunnel_t *t)
 {
     u_char            *p, buf[NGX_CIRA_HEAD_MAX];
@@ -995,7 +1010,12 @@ ngx_cira_relay_hop(ngx_cira_tunnel_t *t)
 
     if (rc == NGX_DECLINED) {
         ngx_cira_worker_dead(t->worker, t->socket, c->log);
-        ngx_cira_connect_again(t);
+        ngx_cira_connect_again(t, 0);
+        return;
+    }
+
+    if (rc == NGX_BUSY && t->guess) {
+        ngx_cira_connect_again(t, 1);
         return;
     }
 
@@ -1034,9 +1054,19 @@ ngx_cira_relay_hop(ngx_cira_tunnel_t *t)
 
     p = ngx_cira_request_write(buf, buf + sizeof(buf), t->request);
 
-    if (p == NULL || o->send(o, buf, p - buf) != p - buf) {
-        ngx_cira_relay_refuse(t, 502, 0, "owner of the device is out of "
-                              "reach");
+    if (p == NULL) {
+        ngx_cira_relay_finalize(t, "internal error");
+        return;
+    }
+
+    if (o->send(o, buf, p - buf) != p - buf) {
+
+        /* a new connection takes these few bytes, unless it was closed */
+
+        ngx_close_connection(o);
+        t->owner = NULL;
+
+        ngx_cira_connect_again(t, 1);
         return;
     }
 
@@ -1133,12 +1163,12 @@ ngx_cira_relay_head(ngx_cira_tunnel_t *t)
 
         if (n == 0 || n == NGX_ERROR) {
 
-            /* the worker ended in the middle of it */
+            /* the worker ended in the middle of it, or has no room */
 
             ngx_close_connection(o);
             t->owner = NULL;
 
-            ngx_cira_connect_again(t);
+            ngx_cira_connect_again(t, 1);
             return;
         }
 
@@ -1175,7 +1205,7 @@ ngx_cira_relay_head(ngx_cira_tunnel_t *t)
         t->owner = NULL;
 
         if (t->response->status == 404) {
-            ngx_cira_connect_again(t);
+            ngx_cira_connect_again(t, 0);
             return;
         }
 

@@ -38,6 +38,7 @@ typedef enum {
     NGX_CIRA_TUNNEL_HEAD = 0,            /* reads the request */
     NGX_CIRA_TUNNEL_DIAL,                /* waits for a channel */
     NGX_CIRA_TUNNEL_ASK,                 /* waits for the owner's answer */
+    NGX_CIRA_TUNNEL_PAUSE,               /* before another look-up */
     NGX_CIRA_TUNNEL_OPEN,
     NGX_CIRA_TUNNEL_FLUSH,               /* device is done, client is not */
     NGX_CIRA_TUNNEL_LINGER               /* an answer, then the end */
@@ -76,6 +77,8 @@ typedef struct {
     unsigned                   private:1;
     unsigned                   retried:1;    /* the one new look-up */
     unsigned                   guess:1;      /* owner is not in our zone */
+    unsigned                   unheard:1;    /* one of those asked then gave
+                                                no answer */
     unsigned                   parsed:1;     /* request is valid */
     unsigned                   eof:1;        /* client sent FIN */
     unsigned                   stalled:1;    /* up does not move */
@@ -93,14 +96,18 @@ extern ngx_module_t  ngx_stream_cira_connect_module;
 /* Content handler of cira_connect; of the private listener, too. */
 void ngx_stream_cira_connect_handler(ngx_stream_session_t *s);
 
+/* Finds the device and dials it, here or at its owner. */
+void ngx_cira_connect_route(ngx_cira_tunnel_t *t);
+
 /* The client has sent something before its request was complete. */
 void ngx_cira_connect_read(ngx_cira_tunnel_t *t);
 
 /*
  * The owner's answer was 404, nobody listens there, or the session ended
- * before the channel was open: looks once more, else refuses.
+ * before the channel was open: looks once more, else refuses.  unheard: the
+ * owner lives but gave no answer, it may well have the device.
  */
-void ngx_cira_connect_again(ngx_cira_tunnel_t *t);
+void ngx_cira_connect_again(ngx_cira_tunnel_t *t, ngx_uint_t unheard);
 
 
 /* ---- the module: ngx_stream_cira_connect_module.c ---- */
@@ -122,6 +129,9 @@ ngx_int_t ngx_cira_relay_alloc(ngx_cira_tunnel_t *t, ngx_buf_t *b,
 
 /* Opens a channel of a session of this worker. */
 void ngx_cira_relay_dial(ngx_cira_tunnel_t *t, ngx_cira_session_t *s);
+
+/* Calls ngx_cira_connect_route() in a moment. */
+void ngx_cira_relay_pause(ngx_cira_tunnel_t *t);
 
 /* Asks the owner at t->socket. */
 void ngx_cira_relay_hop(ngx_cira_tunnel_t *t);

@@ -363,7 +363,11 @@ ngx_cira_worker_accept(ngx_event_t *ev)
 
     for (n = 0; n < NGX_CIRA_WORKER_ACCEPT; n++) {
 
+#if (NGX_HAVE_ACCEPT4)
+        s = accept4(lc->fd, NULL, NULL, SOCK_NONBLOCK);
+#else
         s = accept(lc->fd, NULL, NULL);
+#endif
 
         if (s == (ngx_socket_t) -1) {
             err = ngx_socket_errno;
@@ -389,12 +393,14 @@ ngx_cira_worker_accept(ngx_event_t *ev)
             return;
         }
 
+#if !(NGX_HAVE_ACCEPT4)
         if (ngx_nonblocking(s) == -1) {
             ngx_log_error(NGX_LOG_ALERT, ev->log, ngx_socket_errno,
                           ngx_nonblocking_n " failed");
             (void) ngx_close_socket(s);
             continue;
         }
+#endif
 
         ngx_cira_worker_connection(s, ev->log);
     }

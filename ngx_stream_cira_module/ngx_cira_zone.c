@@ -53,6 +53,7 @@ ngx_cira_api_t  ngx_cira_api = {
     ngx_cira_channel_close,
     ngx_cira_direct_release,
     ngx_cira_direct_state,
+    ngx_cira_peer_connect,
     &ngx_cira_http_api
 };
 

@@ -76,7 +76,7 @@ sub hop {
 
     # a worker that was just started has to be ready to take it
     $t->wait_for(sub { privates() == 2 });
-    kill 'STOP', $pid;
+    $t->stop_workers($pid);
     my $c = AMT::Dial->new($sock, $guid, $port, %h);
     sleep 0.2 * AMT::Test::pace();
     kill 'CONT', $pid;
@@ -241,7 +241,7 @@ unlike($line, qr/^HTTP\/1.1 [25]/, 'TLS without a certificate gets nowhere');
 }
 my @cert = (SSL_cert_file => $t->dir . '/c.crt', SSL_key_file => $t->dir . '/c.key');
 for my $round (1 .. 4) {
-    kill 'STOP', (owner())[1] if my $stop = $round % 2;
+    $t->stop_workers((owner())[1]) if my $stop = $round % 2;
     my (undef, $opid) = $stop ? () : owner();
     my $p = fork;
     if (!$p) {

@@ -25,6 +25,8 @@
                                             those the device closed after an
                                             answer */
 
+#define NGX_AMT_DEVICE_PAUSE      100    /* ms */
+
 #define NGX_AMT_DEVICE_HOST                                                   \
     (NGX_CIRA_GUID_TEXT + sizeof(":16992") - 1)
 
@@ -324,6 +326,14 @@ ngx_amt_device_connect_body(ngx_amt_flow_t *f, void *data)
 
         if (v->frame.rc == NGX_OK) {
             break;
+        }
+
+        if (v->dev->tunnel.gone && v->dev->tunnel.err == NGX_AMT_ERR_BUSY
+            && v->tries == 0)
+        {
+            /* no answer of the owner: if it is dying, that shows soon */
+
+            ngx_amt_await(f, v, ngx_amt_flow_sleep(f, NGX_AMT_DEVICE_PAUSE));
         }
 
         v->frame.rc = ngx_amt_device_connect_again(f, v);

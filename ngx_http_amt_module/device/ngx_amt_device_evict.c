@@ -13,7 +13,8 @@
 
 
 #define NGX_AMT_EVICT_TIMEOUT  5000      /* ms; the owner answers at once */
-#define NGX_AMT_EVICT_TRIES    3         /* connections of one device */
+#define NGX_AMT_EVICT_TRIES    4         /* of one device */
+#define NGX_AMT_EVICT_PAUSE    200       /* ms, when the owner is busy */
 
 
 typedef struct {
@@ -91,7 +92,15 @@ ngx_amt_device_evict_body(ngx_amt_flow_t *f, void *data)
                 return NGX_OK;
             }
 
-            if (!v->tunnel.gone) {
+            if (v->tunnel.err == NGX_AMT_ERR_BUSY
+                && ++v->tries < NGX_AMT_EVICT_TRIES)
+            {
+                ngx_amt_await(f, v,
+                              ngx_amt_flow_sleep(f, NGX_AMT_EVICT_PAUSE));
+                continue;
+            }
+
+            if (!v->tunnel.gone || v->tunnel.err == NGX_AMT_ERR_BUSY) {
                 return ngx_amt_flow_error(f, v->tunnel.err, "%s",
                                           v->tunnel.text);
             }
@@ -105,6 +114,10 @@ ngx_amt_device_evict_body(ngx_amt_flow_t *f, void *data)
             return NGX_DECLINED;
         }
     }
+
+fail:
+
+    return v->frame.rc;
 }
 
 
@@ -124,7 +137,7 @@ ngx_amt_device_evict_again(ngx_amt_device_evict_t *v)
 {
     ngx_cira_info_t  info;
 
-    if (++v->tries == NGX_AMT_EVICT_TRIES
+    if (++v->tries >= NGX_AMT_EVICT_TRIES
         || v->api->lookup(v->info.guid, &info) != NGX_OK
         || info.generation == v->info.generation
         || info.tenant_len != v->info.tenant_len

@@ -184,9 +184,12 @@ ngx_amt_tunnel_answer(ngx_amt_tunnel_t *t, ngx_int_t rc, ngx_uint_t rest)
     if (rc == NGX_DONE) {
 
         if (t->res->connect) {
+
+            /* it ended, or has no free connection: who looks again knows */
+
             t->gone = 1;
-            return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_LOST,
-                                       "owner closed the tunnel");
+            return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_BUSY,
+                                       "owner of the device is busy");
         }
 
         return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_LOST,

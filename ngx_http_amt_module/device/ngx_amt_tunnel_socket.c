@@ -8,7 +8,6 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include <ngx_event.h>
-#include <ngx_event_connect.h>
 #include "device/ngx_amt_tunnel_priv.h"
 
 
@@ -136,38 +135,21 @@ ngx_amt_tunnel_head(ngx_pool_t *pool, ngx_cira_info_t *info,
 static ngx_int_t
 ngx_amt_tunnel_dial(ngx_amt_tunnel_t *t, ngx_cira_info_t *info)
 {
-    size_t                  len;
-    ngx_int_t               rc;
-    ngx_str_t               name;
-    ngx_connection_t       *c;
-    struct sockaddr_un      sa;
-    ngx_peer_connection_t   pc;
+    size_t             len;
+    ngx_int_t          rc;
+    ngx_cira_api_t    *api;
+    ngx_connection_t  *c;
 
     len = ngx_strnlen(info->socket, sizeof(info->socket));
+    api = ngx_cira_api_find((ngx_cycle_t *) ngx_cycle);
 
-    if (len == 0 || len == sizeof(info->socket)) {
+    if (api == NULL || len == 0 || len == sizeof(info->socket)) {
         t->gone = 1;
         return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_NOT_CONNECTED,
                                    "device has no owner");
     }
 
-    ngx_memzero(&sa, sizeof(struct sockaddr_un));
-    sa.sun_family = AF_UNIX;
-    ngx_memcpy(sa.sun_path, info->socket, len);
-
-    name.data = info->socket;
-    name.len = len;
-
-    ngx_memzero(&pc, sizeof(ngx_peer_connection_t));
-
-    pc.sockaddr = (struct sockaddr *) &sa;
-    pc.socklen = sizeof(struct sockaddr_un);
-    pc.name = &name;
-    pc.get = ngx_event_get_peer;
-    pc.log = t->log;
-    pc.log_error = NGX_ERROR_INFO;
-
-    rc = ngx_event_connect_peer(&pc);
+    rc = api->connect(info->socket, t->log, &c);
 
     if (rc == NGX_DECLINED) {
 
@@ -178,22 +160,17 @@ ngx_amt_tunnel_dial(ngx_amt_tunnel_t *t, ngx_cira_info_t *info)
                                    "owner does not listen");
     }
 
-    if (rc != NGX_OK && rc != NGX_AGAIN) {
+    if (rc == NGX_BUSY) {
+        return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_BUSY,
+                                   "owner of the device is busy");
+    }
 
-        if (pc.connection) {
-            ngx_close_connection(pc.connection);
-        }
-
+    if (rc != NGX_OK) {
         return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_INTERNAL,
                                    "cannot connect to owner");
     }
 
-    c = pc.connection;
-
     c->data = t;
-    c->log = t->log;
-    c->read->log = t->log;
-    c->write->log = t->log;
     c->read->handler = ngx_amt_tunnel_handler;
     c->write->handler = ngx_amt_tunnel_handler;
 

@@ -369,6 +369,20 @@ sub kill_worker {
     });
 }
 
+# SIGSTOP, and waits until each has stopped: a connection that is made before
+# may still wake it, and nobody else.
+sub stop_workers {
+    my ($self, @pids) = @_;
+
+    kill 'STOP', @pids;
+    for my $pid (@pids) {
+        $self->wait_for(sub {
+            open my $f, '<', "/proc/$pid/stat" or return 1;
+            return <$f> =~ /\) T /;
+        });
+    }
+}
+
 # USR2: starts a new master; returns the old master's pid
 sub upgrade {
     my ($self) = @_;
