@@ -16,7 +16,7 @@ use Digest::SHA qw(sha256_hex);
 our %key = map { $_ => "test-key-$_" }
     qw(admin reader power devices redirection tenant other gateway none);
 
-my %grant = (
+our %grant = (
     admin => ':all', reader => ':read', power => ':read,power',
     devices => ':read,devices', redirection => ':redirection',
     tenant => 'T:all', other => 'U:all', gateway => '*:all',
