@@ -240,8 +240,8 @@ LINT_SRCS = $(shell find ngx_stream_cira_module ngx_http_amt_module \
 	t/sim t/unit t/fuzz t/bench -name '*.[ch]')
 
 lint: deps-lint asan-nginx
-	t/build/style $(LINT_SRCS)
-	t/build/lint $(B) $(INCS) -I$(B)/asan
+	@t/build/style $(LINT_SRCS)
+	@t/build/lint $(B) $(INCS) -I$(B)/asan
 
 
 clean:

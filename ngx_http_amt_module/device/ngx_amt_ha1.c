@@ -1,6 +1,9 @@
 
 /*
- * Cache of digest HA1 values; see ngx_amt_ha1.h.
+ * Cache of digest HA1 values; see ngx_amt_ha1.h.  A table of fixed size:
+ * sets of records, chosen by the GUID, of which the least recently used one
+ * gives way.  A worker may die at any instruction while it changes one: what
+ * it leaves fits its tag or is not there.
  */
 
 
@@ -17,27 +20,29 @@
 #define NGX_AMT_HA1_IV    12
 #define NGX_AMT_HA1_TAG   16
 
+#define NGX_AMT_HA1_WAYS  8
+
 
 typedef struct {
-    ngx_rbtree_node_t     node;
-    ngx_queue_t           queue;         /* least recently used last */
-    time_t                expires;
+    time_t                expires;       /* 0: unused */
+    uint64_t              used;          /* by the table's clock */
     u_char                guid[NGX_CIRA_GUID_LEN];
     u_char                iv[NGX_AMT_HA1_IV];
     u_char                tag[NGX_AMT_HA1_TAG];
     u_char                sealed[NGX_AMT_DIGEST_HA1];
-} ngx_amt_ha1_node_t;
+} ngx_amt_ha1_record_t;
 
 
 typedef struct {
-    ngx_rbtree_t          rbtree;
-    ngx_rbtree_node_t     sentinel;
-    ngx_queue_t           queue;
-} ngx_amt_ha1_shctx_t;
+    uint64_t              clock;         /* ticks with each use */
+    uint32_t              seed;
+    ngx_uint_t            sets;
+    ngx_amt_ha1_record_t  records[1];
+} ngx_amt_ha1_table_t;
 
 
 struct ngx_amt_ha1_cache_s {
-    ngx_amt_ha1_shctx_t  *sh;
+    ngx_amt_ha1_table_t  *table;
     ngx_slab_pool_t      *shpool;
     time_t                valid;
     u_char                key[NGX_AMT_HA1_KEY];
@@ -46,15 +51,10 @@ struct ngx_amt_ha1_cache_s {
 
 static ngx_int_t ngx_amt_ha1_init_zone(ngx_shm_zone_t *shm_zone, void *data);
 static void ngx_amt_ha1_cleanup(void *data);
-static void ngx_amt_ha1_insert(ngx_rbtree_node_t *temp,
-    ngx_rbtree_node_t *node, ngx_rbtree_node_t *sentinel);
-static ngx_amt_ha1_node_t *ngx_amt_ha1_find(ngx_amt_ha1_cache_t *cache,
-    const u_char *guid);
-static void ngx_amt_ha1_delete(ngx_amt_ha1_cache_t *cache,
-    ngx_amt_ha1_node_t *n);
-static uint32_t ngx_amt_ha1_hash(const u_char *guid);
+static ngx_amt_ha1_record_t *ngx_amt_ha1_find(ngx_amt_ha1_table_t *table,
+    const u_char *guid, ngx_amt_ha1_record_t **oldest);
 static ngx_int_t ngx_amt_ha1_crypt(ngx_amt_ha1_cache_t *cache,
-    ngx_amt_ha1_node_t *n, ngx_str_t *realm, u_char *ha1, int seal);
+    ngx_amt_ha1_record_t *rec, ngx_str_t *realm, u_char *ha1, int seal);
 
 
 ngx_amt_ha1_cache_t *
@@ -94,19 +94,24 @@ ngx_amt_ha1_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 {
     ngx_amt_ha1_cache_t *ocache = data;
 
+    size_t                size;
+    uint32_t              seed;
     ngx_amt_ha1_cache_t  *cache;
+    ngx_amt_ha1_table_t  *table;
 
     cache = shm_zone->data;
 
     if (ocache) {
-        cache->sh = ocache->sh;
+        cache->table = ocache->table;
         cache->shpool = ocache->shpool;
         ngx_memcpy(cache->key, ocache->key, NGX_AMT_HA1_KEY);
 
         return NGX_OK;
     }
 
-    if (RAND_bytes(cache->key, NGX_AMT_HA1_KEY) != 1) {
+    if (RAND_bytes(cache->key, NGX_AMT_HA1_KEY) != 1
+        || RAND_bytes((u_char *) &seed, sizeof(seed)) != 1)
+    {
         ngx_log_error(NGX_LOG_EMERG, shm_zone->shm.log, 0,
                       "RAND_bytes() failed");
         return NGX_ERROR;
@@ -114,17 +119,21 @@ ngx_amt_ha1_init_zone(ngx_shm_zone_t *shm_zone, void *data)
 
     cache->shpool = (ngx_slab_pool_t *) shm_zone->shm.addr;
 
-    cache->sh = ngx_slab_alloc(cache->shpool, sizeof(ngx_amt_ha1_shctx_t));
-    if (cache->sh == NULL) {
+    /* all of it, in one piece */
+
+    size = cache->shpool->pfree * ngx_pagesize;
+
+    table = ngx_slab_calloc(cache->shpool, size);
+    if (table == NULL) {
         return NGX_ERROR;
     }
 
-    cache->shpool->data = cache->sh;
-    cache->shpool->log_nomem = 0;
+    table->seed = seed;
+    table->sets = (size - offsetof(ngx_amt_ha1_table_t, records))
+                  / (NGX_AMT_HA1_WAYS * sizeof(ngx_amt_ha1_record_t));
 
-    ngx_rbtree_init(&cache->sh->rbtree, &cache->sh->sentinel,
-                    ngx_amt_ha1_insert);
-    ngx_queue_init(&cache->sh->queue);
+    cache->table = table;
+    cache->shpool->data = table;
 
     return NGX_OK;
 }
@@ -143,30 +152,32 @@ ngx_int_t
 ngx_amt_ha1_get(ngx_amt_ha1_cache_t *cache, const u_char *guid,
     ngx_str_t *realm, u_char ha1[NGX_AMT_DIGEST_HA1])
 {
-    ngx_amt_ha1_node_t  *n, copy;
+    ngx_amt_ha1_table_t   *table;
+    ngx_amt_ha1_record_t  *rec, copy;
 
-    if (cache == NULL || cache->sh == NULL) {
+    if (cache == NULL || cache->table == NULL) {
         return NGX_DECLINED;
     }
 
+    table = cache->table;
+
     ngx_cira_lock(cache->shpool, "amt_digest zone");
 
-    n = ngx_amt_ha1_find(cache, guid);
+    rec = ngx_amt_ha1_find(table, guid, NULL);
 
-    if (n && n->expires <= ngx_time()) {
-        ngx_amt_ha1_delete(cache, n);
-        n = NULL;
+    if (rec && rec->expires <= ngx_time()) {
+        rec->expires = 0;
+        rec = NULL;
     }
 
-    if (n) {
-        ngx_queue_remove(&n->queue);
-        ngx_queue_insert_head(&cache->sh->queue, &n->queue);
-        copy = *n;
+    if (rec) {
+        rec->used = ++table->clock;
+        copy = *rec;
     }
 
     ngx_shmtx_unlock(&cache->shpool->mutex);
 
-    if (n == NULL) {
+    if (rec == NULL) {
         return NGX_DECLINED;
     }
 
@@ -178,12 +189,14 @@ void
 ngx_amt_ha1_put(ngx_amt_ha1_cache_t *cache, const u_char *guid,
     ngx_str_t *realm, u_char ha1[NGX_AMT_DIGEST_HA1], ngx_log_t *log)
 {
-    ngx_queue_t         *q;
-    ngx_amt_ha1_node_t  *n, fresh;
+    ngx_amt_ha1_table_t   *table;
+    ngx_amt_ha1_record_t  *rec, *oldest, fresh;
 
-    if (cache == NULL || cache->sh == NULL) {
+    if (cache == NULL || cache->table == NULL) {
         return;
     }
+
+    table = cache->table;
 
     ngx_memcpy(fresh.guid, guid, NGX_CIRA_GUID_LEN);
 
@@ -194,44 +207,18 @@ ngx_amt_ha1_put(ngx_amt_ha1_cache_t *cache, const u_char *guid,
         return;
     }
 
+    fresh.expires = ngx_time() + cache->valid;
+
     ngx_cira_lock(cache->shpool, "amt_digest zone");
 
-    n = ngx_amt_ha1_find(cache, guid);
+    rec = ngx_amt_ha1_find(table, guid, &oldest);
 
-    if (n == NULL) {
-
-        n = ngx_slab_alloc_locked(cache->shpool, sizeof(ngx_amt_ha1_node_t));
-
-        if (n == NULL && !ngx_queue_empty(&cache->sh->queue)) {
-
-            q = ngx_queue_last(&cache->sh->queue);
-            ngx_amt_ha1_delete(cache,
-                               ngx_queue_data(q, ngx_amt_ha1_node_t, queue));
-
-            n = ngx_slab_alloc_locked(cache->shpool,
-                                      sizeof(ngx_amt_ha1_node_t));
-        }
-
-        if (n == NULL) {
-            ngx_shmtx_unlock(&cache->shpool->mutex);
-            return;
-        }
-
-        n->node.key = ngx_amt_ha1_hash(guid);
-        ngx_memcpy(n->guid, guid, NGX_CIRA_GUID_LEN);
-
-        ngx_rbtree_insert(&cache->sh->rbtree, &n->node);
-
-    } else {
-        ngx_queue_remove(&n->queue);
+    if (rec == NULL) {
+        rec = oldest;
     }
 
-    ngx_queue_insert_head(&cache->sh->queue, &n->queue);
-
-    n->expires = ngx_time() + cache->valid;
-    ngx_memcpy(n->iv, fresh.iv, NGX_AMT_HA1_IV);
-    ngx_memcpy(n->tag, fresh.tag, NGX_AMT_HA1_TAG);
-    ngx_memcpy(n->sealed, fresh.sealed, NGX_AMT_DIGEST_HA1);
+    fresh.used = ++table->clock;
+    *rec = fresh;
 
     ngx_shmtx_unlock(&cache->shpool->mutex);
 }
@@ -240,115 +227,68 @@ ngx_amt_ha1_put(ngx_amt_ha1_cache_t *cache, const u_char *guid,
 void
 ngx_amt_ha1_forget(ngx_amt_ha1_cache_t *cache, const u_char *guid)
 {
-    ngx_amt_ha1_node_t  *n;
+    ngx_amt_ha1_record_t  *rec;
 
-    if (cache == NULL || cache->sh == NULL) {
+    if (cache == NULL || cache->table == NULL) {
         return;
     }
 
     ngx_cira_lock(cache->shpool, "amt_digest zone");
 
-    n = ngx_amt_ha1_find(cache, guid);
+    rec = ngx_amt_ha1_find(cache->table, guid, NULL);
 
-    if (n) {
-        ngx_amt_ha1_delete(cache, n);
+    if (rec) {
+        ngx_memzero(rec, sizeof(ngx_amt_ha1_record_t));
     }
 
     ngx_shmtx_unlock(&cache->shpool->mutex);
 }
 
 
-static void
-ngx_amt_ha1_insert(ngx_rbtree_node_t *temp, ngx_rbtree_node_t *node,
-    ngx_rbtree_node_t *sentinel)
+/* NULL: not there, and *oldest is the record that would give way. */
+
+static ngx_amt_ha1_record_t *
+ngx_amt_ha1_find(ngx_amt_ha1_table_t *table, const u_char *guid,
+    ngx_amt_ha1_record_t **oldest)
 {
-    ngx_int_t            rc;
-    ngx_rbtree_node_t  **p;
+    uint32_t               hash;
+    ngx_uint_t             i;
+    ngx_amt_ha1_record_t  *rec, *old;
 
-    for ( ;; ) {
+    ngx_crc32_init(hash);
+    ngx_crc32_update(&hash, (u_char *) &table->seed, sizeof(table->seed));
+    ngx_crc32_update(&hash, (u_char *) guid, NGX_CIRA_GUID_LEN);
+    ngx_crc32_final(hash);
 
-        if (node->key != temp->key) {
-            p = (node->key < temp->key) ? &temp->left : &temp->right;
+    rec = &table->records[hash % table->sets * NGX_AMT_HA1_WAYS];
+    old = rec;
 
-        } else {
-            rc = ngx_memcmp(((ngx_amt_ha1_node_t *) node)->guid,
-                            ((ngx_amt_ha1_node_t *) temp)->guid,
-                            NGX_CIRA_GUID_LEN);
+    for (i = 0; i < NGX_AMT_HA1_WAYS; i++) {
 
-            p = (rc < 0) ? &temp->left : &temp->right;
+        if (rec[i].expires
+            && ngx_memcmp(rec[i].guid, guid, NGX_CIRA_GUID_LEN) == 0)
+        {
+            return &rec[i];
         }
 
-        if (*p == sentinel) {
-            break;
+        if (old->expires && (rec[i].expires == 0 || rec[i].used < old->used))
+        {
+            old = &rec[i];
         }
-
-        temp = *p;
     }
 
-    *p = node;
-    node->parent = temp;
-    node->left = sentinel;
-    node->right = sentinel;
-    ngx_rbt_red(node);
-}
-
-
-static ngx_amt_ha1_node_t *
-ngx_amt_ha1_find(ngx_amt_ha1_cache_t *cache, const u_char *guid)
-{
-    uint32_t             hash;
-    ngx_int_t            rc;
-    ngx_rbtree_node_t   *node, *sentinel;
-    ngx_amt_ha1_node_t  *n;
-
-    hash = ngx_amt_ha1_hash(guid);
-
-    node = cache->sh->rbtree.root;
-    sentinel = cache->sh->rbtree.sentinel;
-
-    while (node != sentinel) {
-
-        if (hash != node->key) {
-            node = (hash < node->key) ? node->left : node->right;
-            continue;
-        }
-
-        n = (ngx_amt_ha1_node_t *) node;
-
-        rc = ngx_memcmp(guid, n->guid, NGX_CIRA_GUID_LEN);
-
-        if (rc == 0) {
-            return n;
-        }
-
-        node = (rc < 0) ? node->left : node->right;
+    if (oldest) {
+        *oldest = old;
     }
 
     return NULL;
 }
 
 
-static void
-ngx_amt_ha1_delete(ngx_amt_ha1_cache_t *cache, ngx_amt_ha1_node_t *n)
-{
-    ngx_queue_remove(&n->queue);
-    ngx_rbtree_delete(&cache->sh->rbtree, &n->node);
-
-    ngx_slab_free_locked(cache->shpool, n);
-}
-
-
-static uint32_t
-ngx_amt_ha1_hash(const u_char *guid)
-{
-    return ngx_crc32_short((u_char *) guid, NGX_CIRA_GUID_LEN);
-}
-
-
 /* GUID and realm are associated data: an entry fits nowhere else. */
 
 static ngx_int_t
-ngx_amt_ha1_crypt(ngx_amt_ha1_cache_t *cache, ngx_amt_ha1_node_t *n,
+ngx_amt_ha1_crypt(ngx_amt_ha1_cache_t *cache, ngx_amt_ha1_record_t *rec,
     ngx_str_t *realm, u_char *ha1, int seal)
 {
     int              len, ok;
@@ -359,21 +299,21 @@ ngx_amt_ha1_crypt(ngx_amt_ha1_cache_t *cache, ngx_amt_ha1_node_t *n,
         return NGX_DECLINED;
     }
 
-    ok = EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, cache->key, n->iv,
+    ok = EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, cache->key, rec->iv,
                            seal)
-         && EVP_CipherUpdate(ctx, NULL, &len, n->guid, NGX_CIRA_GUID_LEN)
+         && EVP_CipherUpdate(ctx, NULL, &len, rec->guid, NGX_CIRA_GUID_LEN)
          && EVP_CipherUpdate(ctx, NULL, &len, realm->data, (int) realm->len);
 
     if (ok && seal) {
-        ok = EVP_CipherUpdate(ctx, n->sealed, &len, ha1, NGX_AMT_DIGEST_HA1)
-             && EVP_CipherFinal_ex(ctx, n->sealed + len, &len)
+        ok = EVP_CipherUpdate(ctx, rec->sealed, &len, ha1, NGX_AMT_DIGEST_HA1)
+             && EVP_CipherFinal_ex(ctx, rec->sealed + len, &len)
              && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG,
-                                    NGX_AMT_HA1_TAG, n->tag);
+                                    NGX_AMT_HA1_TAG, rec->tag);
 
     } else if (ok) {
-        ok = EVP_CipherUpdate(ctx, ha1, &len, n->sealed, NGX_AMT_DIGEST_HA1)
+        ok = EVP_CipherUpdate(ctx, ha1, &len, rec->sealed, NGX_AMT_DIGEST_HA1)
              && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG,
-                                    NGX_AMT_HA1_TAG, n->tag)
+                                    NGX_AMT_HA1_TAG, rec->tag)
              && EVP_CipherFinal_ex(ctx, ha1 + len, &len) > 0;
 
         if (!ok) {

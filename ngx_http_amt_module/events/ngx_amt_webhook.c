@@ -16,6 +16,7 @@
 
 
 #include "events/ngx_amt_webhook.h"
+#include "ngx_cira_lock.h"
 #include <ngx_event.h>
 
 
@@ -180,7 +181,7 @@ ngx_amt_webhook_lock(void)
     zone = ngx_amt_webhook_conf->zone;
     shpool = (ngx_slab_pool_t *) zone->shm.addr;
 
-    ngx_shmtx_lock(&shpool->mutex);
+    ngx_cira_lock(shpool, "amt_webhook zone");
 
     return zone->data;
 }

@@ -7,6 +7,7 @@
 
 #include "events/ngx_amt_mqtt.h"
 #include "events/ngx_amt_webhook.h"
+#include "ngx_cira_lock.h"
 #include <openssl/rand.h>
 
 
@@ -273,7 +274,7 @@ ngx_http_amt_events_init_module(ngx_cycle_t *cycle)
 
     shpool = (ngx_slab_pool_t *) ecf->zone->shm.addr;
 
-    ngx_shmtx_lock(&shpool->mutex);
+    ngx_cira_lock(shpool, "amt_webhook zone");
 
     (void) ngx_amt_ring_sinks(ecf->zone->data, keys, ecf->webhooks->nelts);
 

@@ -7,6 +7,7 @@
 #include <ngx_config.h>
 #include <ngx_core.h>
 #include "relay/ngx_amt_relay_zone.h"
+#include "ngx_cira_lock.h"
 
 
 #define NGX_AMT_RELAY_WAYS  32           /* places a session may have */
@@ -115,7 +116,7 @@ ngx_amt_relay_zone_claim(ngx_amt_relay_zone_t *zone, const u_char *guid,
     ngx_int_t                rc;
     ngx_amt_relay_entry_t  *rec, *empty;
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    ngx_cira_lock(zone->shpool, "amt_relay zone");
 
     rec = ngx_amt_relay_zone_find(zone, guid, kind, &empty);
 
@@ -182,7 +183,7 @@ ngx_amt_relay_zone_poll(ngx_amt_relay_zone_t *zone,
         return rec->next ? NGX_DECLINED : NGX_OK;
     }
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    ngx_cira_lock(zone->shpool, "amt_relay zone");
 
     if (rec->session == claim->id) {
 
@@ -231,7 +232,7 @@ ngx_amt_relay_zone_release(ngx_amt_relay_zone_t *zone,
         return;
     }
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    ngx_cira_lock(zone->shpool, "amt_relay zone");
 
     if (rec->session == claim->id) {
 
@@ -264,7 +265,7 @@ ngx_amt_relay_zone_busy(ngx_amt_relay_zone_t *zone, const u_char *guid,
 {
     ngx_amt_relay_entry_t  *rec, *empty;
 
-    ngx_shmtx_lock(&zone->shpool->mutex);
+    ngx_cira_lock(zone->shpool, "amt_relay zone");
 
     rec = ngx_amt_relay_zone_find(zone, guid, kind, &empty);
 
