@@ -19,7 +19,9 @@ ngx_amt_audit(ngx_http_request_t *r, ngx_amt_identity_t *id,
     const char *action, ngx_str_t *guid, ngx_str_t *detail)
 {
     ssize_t                        n;
+    ngx_int_t                      rc;
     ngx_str_t                      line;
+    ngx_pool_t                    *pool;
     ngx_time_t                    *tp;
     ngx_open_file_t               *file;
     ngx_amt_audit_record_t         rec;
@@ -57,10 +59,16 @@ ngx_amt_audit(ngx_http_request_t *r, ngx_amt_identity_t *id,
         rec.detail = *detail;
     }
 
-    if (ngx_amt_audit_line(r->pool, &rec, &line) != NGX_OK) {
+    rc = NGX_ERROR;
+
+    /* a request may have thousands of lines */
+
+    pool = ngx_create_pool(1024, r->connection->log);
+
+    if (pool == NULL || ngx_amt_audit_line(pool, &rec, &line) != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
                       "audit line of \"%s\" cannot be made", action);
-        return NGX_ERROR;
+        goto done;
     }
 
     if (torn) {
@@ -76,7 +84,8 @@ ngx_amt_audit(ngx_http_request_t *r, ngx_amt_identity_t *id,
 
     if (n == (ssize_t) line.len) {
         torn = 0;
-        return NGX_OK;
+        rc = NGX_OK;
+        goto done;
     }
 
     ngx_log_error(NGX_LOG_CRIT, r->connection->log, n == -1 ? ngx_errno : 0,
@@ -87,7 +96,13 @@ ngx_amt_audit(ngx_http_request_t *r, ngx_amt_identity_t *id,
         torn = 1;
     }
 
-    return NGX_ERROR;
+done:
+
+    if (pool) {
+        ngx_destroy_pool(pool);
+    }
+
+    return rc;
 }
 
 

@@ -44,6 +44,9 @@ typedef struct {
     size_t                 max_body;
     ngx_msec_t             budget;
     time_t                 redirection_lifetime;
+    ngx_uint_t             bulk_parallel;  /* devices of a worker */
+    ngx_uint_t             bulk_rate;      /* devices a second; 0: no limit */
+    ngx_msec_t             bulk_timeout;
     ngx_str_t              ciracert;     /* PEM text, CRLF */
 } ngx_amt_mps_conf_t;
 
@@ -76,6 +79,7 @@ struct ngx_amt_api_s {
     unsigned               bad_path:1;   /* a parameter cannot be decoded */
     unsigned               starting:1;   /* on nginx's own stack */
     unsigned               finished:1;
+    unsigned               streaming:1;  /* header is sent, body goes out */
 };
 
 

@@ -16,7 +16,6 @@
 
 static u_char *ngx_amt_mps_log(ngx_log_t *log, u_char *buf, size_t len);
 static void ngx_amt_mps_cleanup(void *data);
-static void ngx_amt_mps_unref(ngx_amt_api_t *api);
 static ngx_int_t ngx_amt_mps_copy(ngx_pool_t *pool, ngx_str_t *s);
 static ngx_int_t ngx_amt_mps_guid(ngx_amt_api_t *api);
 static void *ngx_amt_mps_frame(ngx_amt_flow_t *f, ngx_amt_api_t *api);
@@ -115,12 +114,19 @@ ngx_amt_mps_cleanup(void *data)
         ngx_amt_flow_cancel(api->flow);
     }
 
-    ngx_amt_mps_unref(api);
+    ngx_amt_mps_release(api);
 }
 
 
-static void
-ngx_amt_mps_unref(ngx_amt_api_t *api)
+void
+ngx_amt_mps_hold(ngx_amt_api_t *api)
+{
+    api->refs++;
+}
+
+
+void
+ngx_amt_mps_release(ngx_amt_api_t *api)
 {
     if (--api->refs) {
         return;
@@ -264,9 +270,19 @@ ngx_amt_mps_guid(ngx_amt_api_t *api)
 void
 ngx_amt_mps_start(ngx_amt_api_t *api, ngx_http_request_t *r)
 {
+    ngx_msec_t            budget;
     ngx_amt_api_frame_t  *v;
 
-    api->flow = ngx_amt_flow_create("api", &api->log, api->conf->budget,
+    budget = api->conf->budget;
+
+    if (api->route->flags & NGX_AMT_ROUTE_STREAM) {
+
+        /* its last devices may take theirs beyond its own limit */
+
+        budget = api->conf->bulk_timeout + 2 * budget;
+    }
+
+    api->flow = ngx_amt_flow_create("api", &api->log, budget,
                                     ngx_amt_mps_done, api);
     if (api->flow == NULL) {
         ngx_http_finalize_request(r, NGX_HTTP_INTERNAL_SERVER_ERROR);
@@ -452,7 +468,7 @@ ngx_amt_mps_done(ngx_amt_flow_t *f, ngx_int_t rc, void *data)
         ngx_http_run_posted_requests(c);
     }
 
-    ngx_amt_mps_unref(api);
+    ngx_amt_mps_release(api);
 }
 
 
@@ -461,7 +477,14 @@ ngx_amt_mps_finalize(ngx_amt_api_t *api, ngx_http_request_t *r)
 {
     ngx_int_t  rc;
 
-    if (api->reply.status == 0) {
+    if (api->streaming) {
+
+        /* an answer that is not complete must not look like one */
+
+        rc = api->reply.status == NGX_HTTP_OK
+             ? ngx_http_send_special(r, NGX_HTTP_LAST) : NGX_ERROR;
+
+    } else if (api->reply.status == 0) {
         rc = NGX_HTTP_INTERNAL_SERVER_ERROR;
 
     } else {

@@ -28,5 +28,12 @@ ngx_int_t ngx_amt_mps_check(ngx_amt_api_t *api, ngx_http_request_t *r);
  */
 void ngx_amt_mps_start(ngx_amt_api_t *api, ngx_http_request_t *r);
 
+/*
+ * Keeps the call, its pool and its log beyond its own flow; release may free
+ * them.
+ */
+void ngx_amt_mps_hold(ngx_amt_api_t *api);
+void ngx_amt_mps_release(ngx_amt_api_t *api);
+
 
 #endif /* _NGX_AMT_MPS_CALL_H_INCLUDED_ */

@@ -59,6 +59,13 @@ ngx_int_t ngx_amt_reply_failure(ngx_amt_api_t *api, ngx_amt_error_t *err);
  */
 ngx_int_t ngx_amt_reply_send(ngx_amt_api_t *api, ngx_http_request_t *r);
 
+/*
+ * Sends the header of an answer whose body follows piece by piece; type is a
+ * literal.  NGX_OK; NGX_ERROR: finalize the request.
+ */
+ngx_int_t ngx_amt_reply_stream(ngx_amt_api_t *api, ngx_http_request_t *r,
+    const char *type);
+
 /* OPTIONS on any path */
 ngx_int_t ngx_amt_reply_preflight(ngx_http_request_t *r);
 

@@ -153,6 +153,38 @@ ngx_amt_reply_send(ngx_amt_api_t *api, ngx_http_request_t *r)
 }
 
 
+ngx_int_t
+ngx_amt_reply_stream(ngx_amt_api_t *api, ngx_http_request_t *r,
+    const char *type)
+{
+    ngx_int_t  rc;
+
+    r->headers_out.status = NGX_HTTP_OK;
+    r->headers_out.content_type.data = (u_char *) type;
+    r->headers_out.content_type.len = ngx_strlen(type);
+    r->headers_out.content_type_len = r->headers_out.content_type.len;
+    r->headers_out.content_type_lowcase = NULL;
+
+    ngx_http_clear_content_length(r);
+    ngx_http_clear_accept_ranges(r);
+
+    /* a proxy in front would keep the pieces until the end */
+
+    if (ngx_amt_reply_literal(r, "Access-Control-Allow-Origin", "*") == NULL
+        || ngx_amt_reply_literal(r, "Cache-Control", "no-store") == NULL
+        || ngx_amt_reply_literal(r, "X-Accel-Buffering", "no") == NULL)
+    {
+        return NGX_ERROR;
+    }
+
+    api->streaming = 1;
+
+    rc = ngx_http_send_header(r);
+
+    return (rc == NGX_ERROR || rc > NGX_OK) ? NGX_ERROR : NGX_OK;
+}
+
+
 /* W/"<length>-<SHA-1>" */
 
 static ngx_int_t

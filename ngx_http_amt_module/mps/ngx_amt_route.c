@@ -31,6 +31,7 @@ const ngx_amt_route_t  *ngx_amt_route_tables[] = {
     ngx_amt_routes_settings,
     ngx_amt_routes_logs,
     ngx_amt_routes_network,
+    ngx_amt_routes_bulk,
     NULL
 };
 

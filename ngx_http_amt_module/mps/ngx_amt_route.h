@@ -18,6 +18,7 @@
 #define NGX_AMT_ROUTE_AUDIT    0x04      /* changes, or releases a secret */
 #define NGX_AMT_ROUTE_TIMEOUT  0x08      /* timeouts are E404*, not 504 */
 #define NGX_AMT_ROUTE_EMPTY    0x10      /* store failures: 500, no body */
+#define NGX_AMT_ROUTE_STREAM   0x20      /* answers as it goes: a long run */
 
 
 /*
@@ -44,6 +45,8 @@ struct ngx_amt_route_s {
     ngx_int_t             (*detail)(ngx_amt_api_t *api, ngx_str_t *detail);
     const char             *exception;   /* E(500), 504 */
     const char             *failed;      /* E(400) on a fault, before G */
+
+    size_t                  max_body;    /* 0: amt_max_body */
 };
 
 
@@ -59,6 +62,7 @@ extern const ngx_amt_route_t  ngx_amt_routes_power[];
 extern const ngx_amt_route_t  ngx_amt_routes_settings[];
 extern const ngx_amt_route_t  ngx_amt_routes_logs[];
 extern const ngx_amt_route_t  ngx_amt_routes_network[];
+extern const ngx_amt_route_t  ngx_amt_routes_bulk[];
 
 
 /*

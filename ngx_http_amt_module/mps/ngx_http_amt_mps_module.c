@@ -37,6 +37,15 @@ static ngx_conf_num_bounds_t  ngx_http_amt_mps_body_bounds = {
 };
 
 
+static ngx_conf_num_bounds_t  ngx_http_amt_mps_parallel_bounds = {
+    ngx_conf_check_num_bounds, 1, 10000
+};
+
+static ngx_conf_num_bounds_t  ngx_http_amt_mps_rate_bounds = {
+    ngx_conf_check_num_bounds, 0, 100000
+};
+
+
 static ngx_command_t  ngx_http_amt_mps_commands[] = {
 
     { ngx_string("amt_api"),
@@ -65,6 +74,27 @@ static ngx_command_t  ngx_http_amt_mps_commands[] = {
       ngx_conf_set_sec_slot,
       NGX_HTTP_LOC_CONF_OFFSET,
       offsetof(ngx_amt_mps_conf_t, redirection_lifetime),
+      NULL },
+
+    { ngx_string("amt_bulk_parallel"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_amt_mps_conf_t, bulk_parallel),
+      &ngx_http_amt_mps_parallel_bounds },
+
+    { ngx_string("amt_bulk_rate"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_num_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_amt_mps_conf_t, bulk_rate),
+      &ngx_http_amt_mps_rate_bounds },
+
+    { ngx_string("amt_bulk_timeout"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      offsetof(ngx_amt_mps_conf_t, bulk_timeout),
       NULL },
 
     { ngx_string("amt_ciracert"),
@@ -159,6 +189,10 @@ ngx_http_amt_mps_handler(ngx_http_request_t *r)
 
     if (rc != NGX_OK) {
         return rc == NGX_DECLINED ? ngx_http_amt_mps_early(api, r) : rc;
+    }
+
+    if (api->route && api->route->max_body > api->raw.max) {
+        api->raw.max = api->route->max_body;
     }
 
     body = ngx_amt_body_test(r, &api->raw);
@@ -360,6 +394,9 @@ ngx_http_amt_mps_create_conf(ngx_conf_t *cf)
     conf->max_body = NGX_CONF_UNSET_SIZE;
     conf->budget = NGX_CONF_UNSET_MSEC;
     conf->redirection_lifetime = NGX_CONF_UNSET;
+    conf->bulk_parallel = NGX_CONF_UNSET_UINT;
+    conf->bulk_rate = NGX_CONF_UNSET_UINT;
+    conf->bulk_timeout = NGX_CONF_UNSET_MSEC;
 
     return conf;
 }
@@ -377,6 +414,10 @@ ngx_http_amt_mps_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->budget, prev->budget, 30000);
     ngx_conf_merge_sec_value(conf->redirection_lifetime,
                              prev->redirection_lifetime, 5 * 60);
+    ngx_conf_merge_uint_value(conf->bulk_parallel, prev->bulk_parallel, 64);
+    ngx_conf_merge_uint_value(conf->bulk_rate, prev->bulk_rate, 0);
+    ngx_conf_merge_msec_value(conf->bulk_timeout, prev->bulk_timeout,
+                              60 * 60 * 1000);
     ngx_conf_merge_str_value(conf->ciracert, prev->ciracert, "");
 
     if (!conf->enable) {
