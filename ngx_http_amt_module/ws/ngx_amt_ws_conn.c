@@ -89,6 +89,11 @@ ngx_amt_ws_accept(ngx_http_request_t *r, ngx_amt_ws_handshake_t *hs,
 
     r->keepalive = 0;
 
+    /* would delay 101 only */
+
+    r->limit_rate = 0;
+    r->limit_rate_set = 1;
+
     rc = ngx_http_send_header(r);
 
     if (rc == NGX_ERROR || rc > NGX_OK) {
@@ -682,6 +687,7 @@ ngx_amt_ws_end(ngx_amt_ws_t *ws, ngx_amt_ws_end_e end, ngx_uint_t code,
     }
 
     ws->paused = 0;
+    ws->ended = ngx_current_msec;
     ws->deadline = ngx_current_msec + NGX_AMT_WS_LINGER;
 
     if (code == NGX_AMT_WS_ABNORMAL) {
@@ -765,7 +771,7 @@ ngx_amt_ws_timer(ngx_amt_ws_t *ws)
         if (ws->paused) {
 
             if (ws->gone) {
-                ngx_amt_ws_due(ws->left + NGX_AMT_WS_LINGER);
+                ngx_amt_ws_due(ws->left + NGX_AMT_WS_GRACE);
             }
 
         } else if (ws->ping_sent) {
@@ -826,7 +832,7 @@ ngx_amt_ws_timer_handler(ngx_event_t *ev)
         ngx_amt_ws_lost(ws, NGX_AMT_WS_END_TIMEOUT, "client does not read");
 
     } else if (ws->paused && ws->gone
-               && ngx_amt_ws_over(ws->left + NGX_AMT_WS_LINGER))
+               && ngx_amt_ws_over(ws->left + NGX_AMT_WS_GRACE))
     {
         ngx_amt_ws_lost(ws, NGX_AMT_WS_END_LOST, "client left");
 

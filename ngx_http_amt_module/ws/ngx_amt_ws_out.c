@@ -239,7 +239,9 @@ ngx_amt_ws_flush(ngx_amt_ws_t *ws)
         o->pos += n;
         ws->queued -= n;
 
-        if (n && ws->result.end) {
+        if (n && ws->result.end
+            && ngx_current_msec - ws->ended < NGX_AMT_WS_LINGER_MAX)
+        {
             ws->deadline = ngx_current_msec + NGX_AMT_WS_LINGER;
         }
 

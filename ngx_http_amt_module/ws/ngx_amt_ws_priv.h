@@ -18,8 +18,14 @@
 /* Input handled before other connections have their turn. */
 #define NGX_AMT_WS_TURN       (16 * NGX_AMT_WS_PIECE)
 
-/* ms: for the client to answer our close frame, and to take the rest */
+/* ms: for the client to answer our close frame, or to go on reading */
 #define NGX_AMT_WS_LINGER     5000
+
+/* ms: in all, for a client that reads what is left byte by byte */
+#define NGX_AMT_WS_LINGER_MAX 60000
+
+/* ms: for an owner that does not read, after the client has left */
+#define NGX_AMT_WS_GRACE      1000
 
 #define NGX_AMT_WS_MAX_QUEUE  (1024 * 1024)
 
@@ -76,6 +82,7 @@ struct ngx_amt_ws_s {
     ngx_msec_t                     active;        /* last data */
     ngx_msec_t                     pinged;
     ngx_msec_t                     left;          /* client closed its side */
+    ngx_msec_t                     ended;
     ngx_msec_t                     deadline;      /* of closing */
 
     off_t                          bytes_in;      /* payload */

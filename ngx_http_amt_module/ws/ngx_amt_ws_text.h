@@ -14,12 +14,8 @@
 #include <ngx_core.h>
 
 
-/* Within a character: what the next byte may be. */
-
 typedef struct {
-    u_char                need;          /* bytes to come; 0: between two */
-    u_char                min;           /* of the next byte */
-    u_char                max;
+    u_char                need;          /* nonzero: within a character */
 } ngx_amt_ws_utf8_t;
 
 

@@ -6,7 +6,9 @@
  *     location /ws { amt_test_ws; }
  *     /ws                    every piece back, as a fragment
  *     /ws?sink=1             counts; "?" is answered with "messages bytes crc"
- *     /ws?source=BYTES       so many, in binary messages of 16 KB
+ *     /ws?sink=2             the same, without the sum, for measurements
+ *     /ws?source=BYTES       so many, in binary messages of 16 KB that begin
+ *                            with how many are left
  *     &whole=1&secret=1      messages are collected
  *     &ping=MS&timeout=MS&idle=MS&max=BYTES&frame=BYTES&queue=BYTES
  *     &delay=MS              accepted only then
@@ -83,7 +85,7 @@ test_ws_close(test_ws_t *t, ngx_uint_t code, ngx_str_t *reason)
 static void
 test_ws_source(test_ws_t *t)
 {
-    size_t   i, n;
+    size_t   n;
     u_char  *p;
 
     p = test_ws_buf + NGX_AMT_WS_HEAD;
@@ -91,13 +93,7 @@ test_ws_source(test_ws_t *t)
     while (t->source > 0) {
         n = (size_t) ngx_min(t->source, TEST_WS_SIZE);
 
-        for (i = 0; i + 8 <= n; i += 8) {
-            ngx_memcpy(p + i, &t->source, 8);
-        }
-
-        if (i < n) {
-            ngx_memset(p + i, 'x', n - i);
-        }
+        ngx_memcpy(p, &t->source, ngx_min(n, 8));
 
         t->source -= n;
 
@@ -144,7 +140,10 @@ test_ws_data(void *owner, u_char *p, size_t len, ngx_uint_t text,
 
         t->bytes += len;
         t->messages += last;
-        ngx_crc32_update(&t->crc, p, len);
+
+        if (t->sink == 1) {
+            ngx_crc32_update(&t->crc, p, len);
+        }
 
     } else {
         ngx_memcpy(out, p, len);

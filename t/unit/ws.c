@@ -661,6 +661,46 @@ test_utf8(void)
     ok(wrong[1] == 0, "UTF-8: the first bad byte (%d differ)", (int) wrong[1]);
     ok(wrong[2] == 0, "UTF-8: in two parts (%d differ)", (int) wrong[2]);
 
+    /* within longer text: the same byte by byte and at once */
+
+    wrong[0] = 0;
+
+    for (n = 0; n < 400000; n++) {
+        u_char  *block;
+
+        len = 40 + n % 70;
+        block = malloc(len);
+
+        for (i = 0; i < len; i++) {
+            block[i] = (n & 1) ? 'a' : (i & 1) ? 0xa4 : 0xc3;
+        }
+
+        k = (n >> 1) % (len - 4);
+
+        for (i = 0; i < 4; i++) {
+            block[k + i] = edge[random() % 31];
+        }
+
+        ngx_memzero(&u, sizeof(u));
+        bad = ngx_amt_ws_utf8(&u, block, block + len);
+
+        cut = u.need;
+        ngx_memzero(&u, sizeof(u));
+
+        for (end = block; end < block + len; end++) {
+
+            if (ngx_amt_ws_utf8(&u, end, end + 1) == end) {
+                break;
+            }
+        }
+
+        wrong[0] += end != bad || u.need != cut
+                    || (bad == block + len && !cut) != utf8_valid(block, len);
+        free(block);
+    }
+
+    ok(wrong[0] == 0, "UTF-8: in longer text (%d differ)", (int) wrong[0]);
+
     /* every code point */
 
     wrong[0] = 0;
@@ -727,10 +767,10 @@ test_utf8(void)
 static void
 test_bytes(void)
 {
-    size_t                len, i, k, cut, units;
-    u_char                buf[64], again[64], *p, *end, *wide, *src;
+    size_t                len, i, k, cut, units, most;
+    u_char                buf[512], again[1024], *p, *end, *wide, *src;
     uint32_t              code;
-    u_char                want[64];
+    u_char                want[512];
     ngx_uint_t            wrong, round;
     ngx_amt_ws_narrow_t   n;
 
@@ -743,10 +783,14 @@ test_bytes(void)
         len = 0;
         units = 0;
 
-        for (k = random() % 8 + 1; k; k--) {
+        most = random() % 4;
+
+        for (k = random() % (round % 5 ? 120 : 8) + 1; k; k--) {
+
+            /* text of one length for the most part, as real text is */
 
             do {
-                i = random() % 4;
+                i = random() % 3 ? most : (size_t) random() % 4;
                 code = random() % (i == 0 ? 0x80 : i == 1 ? 0x800
                                    : i == 2 ? 0x10000 : 0x110000);
             } while (code >= 0xd800 && code < 0xe000);
@@ -783,7 +827,7 @@ test_bytes(void)
         end = again;
 
         for (i = 0; i < len; i += cut) {
-            cut = (size_t) random() % 4 + 1;
+            cut = (size_t) random() % (round & 4 ? 4 : 90) + 1;
             cut = round % 3 == 0 ? len : round % 3 == 1 ? 1 : cut;
             cut = ngx_min(cut, len - i);
 
@@ -807,10 +851,11 @@ test_bytes(void)
     wrong = 0;
 
     for (round = 0; round < 20000; round++) {
-        len = random() % 32;
+        len = random() % 200;
 
         for (i = 0; i < len; i++) {
-            buf[i] = (round & 1) ? random() : random() % 0x90;
+            buf[i] = (round & 1) ? random() : (round & 2) ? random() % 0x90
+                     : random() % 0x80 + (random() % 40 == 0 ? 0x80 : 0);
         }
 
         wide = malloc(2 * len + 1);
