@@ -88,6 +88,7 @@ static int ngx_amt_mqtt_handshake(ngx_amt_mqtt_t *m);
 static void ngx_amt_mqtt_after(ngx_amt_mqtt_t *m, int rc);
 static ngx_int_t ngx_amt_mqtt_interest(ngx_amt_mqtt_t *m);
 static int ngx_amt_mqtt_send(ngx_amt_mqtt_t *m);
+static const char *ngx_amt_mqtt_reason(ngx_amt_mqtt_t *m, int rc);
 static void ngx_amt_mqtt_failed(ngx_amt_mqtt_t *m, const char *text);
 static void ngx_amt_mqtt_timer(ngx_event_t *ev);
 static void ngx_amt_mqtt_flush(ngx_event_t *ev);
@@ -320,8 +321,7 @@ ngx_amt_mqtt_connect(ngx_amt_mqtt_t *m)
                                  (int) m->conf->keepalive);
 
     if (rc != MOSQ_ERR_SUCCESS) {
-        ngx_amt_mqtt_failed(m, rc == MOSQ_ERR_ERRNO ? strerror(ngx_errno)
-                                                    : mosquitto_strerror(rc));
+        ngx_amt_mqtt_failed(m, ngx_amt_mqtt_reason(m, rc));
         return NGX_ERROR;
     }
 
@@ -579,8 +579,6 @@ ngx_amt_mqtt_handshake(ngx_amt_mqtt_t *m)
 static void
 ngx_amt_mqtt_after(ngx_amt_mqtt_t *m, int rc)
 {
-    const char  *text;
-
     /* nginx would find it at its next connection */
 
     ERR_clear_error();
@@ -603,17 +601,22 @@ ngx_amt_mqtt_after(ngx_amt_mqtt_t *m, int rc)
         return;
     }
 
+    ngx_amt_mqtt_failed(m, ngx_amt_mqtt_reason(m, rc));
+}
+
+
+static const char *
+ngx_amt_mqtt_reason(ngx_amt_mqtt_t *m, int rc)
+{
     if (m->error[0]) {
-        text = m->error;
-
-    } else if (rc == MOSQ_ERR_ERRNO && ngx_socket_errno) {
-        text = strerror(ngx_socket_errno);
-
-    } else {
-        text = mosquitto_strerror(rc);
+        return m->error;
     }
 
-    ngx_amt_mqtt_failed(m, text);
+    if (rc == MOSQ_ERR_ERRNO && ngx_socket_errno) {
+        return strerror(ngx_socket_errno);
+    }
+
+    return mosquitto_strerror(rc);
 }
 
 
