@@ -70,7 +70,17 @@ logs_init(device_t *d)
 int
 logs_set(device_t *d, const char *key, const char *value)
 {
-    long  n;
+    long     n;
+    char   **hex;
+
+    hex = strcmp(key, "audit-hex") == 0 ? &d->audit_hex
+          : strcmp(key, "event-hex") == 0 ? &d->event_hex : NULL;
+
+    if (hex) {
+        free(*hex);
+        *hex = xstrdup(value);
+        return 0;
+    }
 
     n = strtol(value, NULL, 10);
 
@@ -93,6 +103,25 @@ logs_set(device_t *d, const char *key, const char *value)
     } else {
         return -1;
     }
+
+    return 0;
+}
+
+
+/* a record as the test has it, -1: it has none */
+
+static int
+hex_record(buf_t *b, const char *hex)
+{
+    int     len;
+    u_char  data[512];
+
+    if (hex == NULL) {
+        return -1;
+    }
+
+    len = hex_decode(data, sizeof(data), hex);
+    buf_add(b, data, len > 0 ? len : 0);
 
     return 0;
 }
@@ -172,7 +201,13 @@ read_records(soap_t *s, node_t *in)
     for (start--; n; n--, start++) {
         memset(&raw, 0, sizeof(raw));
         memset(&b64, 0, sizeof(b64));
-        audit_record(&raw, (unsigned) start);
+
+        if (start + 1 < s->d->audit_records
+            || hex_record(&raw, s->d->audit_hex) != 0)
+        {
+            audit_record(&raw, (unsigned) start);
+        }
+
         base64(&b64, buf_head(&raw), buf_left(&raw));
         out_text(s, "EventRecords", buf_cstr(&b64));
         buf_free(&raw);
@@ -271,7 +306,11 @@ get_records(soap_t *s, node_t *in)
     for (at--; n; n--, at++) {
         memset(&raw, 0, sizeof(raw));
         memset(&b64, 0, sizeof(b64));
-        event_record(&raw, (unsigned) at);
+
+        if (at || hex_record(&raw, s->d->event_hex) != 0) {
+            event_record(&raw, (unsigned) at);
+        }
+
         base64(&b64, buf_head(&raw), buf_left(&raw));
         out_text(s, "RecordArray", buf_cstr(&b64));
         buf_free(&raw);

@@ -300,6 +300,8 @@ struct device_s {
     uint16_t        audit_page;
     uint16_t        event_records;
     uint16_t        event_page;
+    char           *audit_hex;        /* the newest record of each, or NULL */
+    char           *event_hex;
     unsigned        consent_code;
     unsigned        consent_tries;
 
