@@ -170,7 +170,7 @@ static ngx_int_t ngx_cira_apf_data(ngx_cira_apf_t *d, u_char **pos,
     u_char *last);
 static ngx_int_t ngx_cira_apf_text(ngx_cira_apf_t *d);
 static void ngx_cira_apf_next(ngx_cira_apf_t *d);
-static void ngx_cira_apf_choose(ngx_cira_apf_t *d);
+static ngx_int_t ngx_cira_apf_choose(ngx_cira_apf_t *d);
 static ngx_uint_t ngx_cira_apf_eq(ngx_str_t *s, const char *text);
 static u_char *ngx_cira_apf_u32(u_char *p, uint32_t n);
 
@@ -287,7 +287,10 @@ ngx_cira_apf_read(ngx_cira_apf_t *d, u_char **pos, u_char *last)
 
         case field_method:
         case field_request:
-            ngx_cira_apf_choose(d);
+            if (ngx_cira_apf_choose(d) != NGX_OK) {
+                return NGX_ERROR;
+            }
+
             continue;
 
         case field_u8:
@@ -559,12 +562,17 @@ ngx_cira_apf_next(ngx_cira_apf_t *d)
 
 /* what follows depends on a string; unknown ones have an unknown rest */
 
-static void
+static ngx_int_t
 ngx_cira_apf_choose(ngx_cira_apf_t *d)
 {
     ngx_cira_apf_text_t  *text;
 
     text = d->msg.text;
+
+    if (text == NULL) {
+        d->error = "message without text";
+        return NGX_ERROR;
+    }
 
     if (d->field->kind == field_method) {
 
@@ -576,7 +584,7 @@ ngx_cira_apf_choose(ngx_cira_apf_t *d)
             d->field++;
         }
 
-        return;
+        return NGX_OK;
     }
 
     if (ngx_cira_apf_eq(&text->name, "tcpip-forward")) {
@@ -595,6 +603,8 @@ ngx_cira_apf_choose(ngx_cira_apf_t *d)
         d->msg.request = NGX_CIRA_APF_REQUEST_UNKNOWN;
         d->field++;
     }
+
+    return NGX_OK;
 }
 
 
