@@ -284,16 +284,19 @@ ngx_amt_mps_event_reply(ngx_amt_api_t *api)
 {
     const ngx_amt_mps_event_t  *e;
 
+    static ngx_str_t  gone =
+        ngx_string("{\"error\":\"Device not found/connected. ");
+
     if (!ngx_amt_event_wanted() || api->route == NULL) {
         return;
     }
 
-    /* E404dev; a lookup that failed leaves api->info without a device */
+    /* E404dev; E404* has the same text, but not as its error */
 
     if (api->reply.status == 404
         && (api->route->flags & NGX_AMT_ROUTE_DEVICE)
-        && ngx_amt_mps_event_says(api, "Device not found/connected. "
-                                       "Please connect again using CIRA.\""))
+        && api->reply.body.len > gone.len
+        && ngx_memcmp(api->reply.body.data, gone.data, gone.len) == 0)
     {
         ngx_amt_mps_event_tell(api, NGX_AMT_EVENT_FAIL, "CIRA_Connection",
                                "Device Not Found", 1);
