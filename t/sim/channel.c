@@ -445,7 +445,10 @@ channel_service(channel_t *c)
     case 5900:
     case 16994:
     case 16995:
-        redir_input(c);
+
+        if (!pump_input(c)) {
+            redir_input(c);
+        }
         return;
 
     default:
@@ -492,6 +495,10 @@ channel_send(channel_t *c)
     }
 
     for ( ;; ) {
+
+        if (c->pump) {
+            pump_fill(c);
+        }
 
         out = c->tls ? tls_output(c) : &c->out;
         n = buf_left(out);

@@ -117,6 +117,7 @@ static const struct {
     NUM("max-channels", max_channels, "N", "channels at a time, at most 8"),
     NUM("reuse-delay", reuse_delay, "S", "a channel number of the server"
         " must rest that long, 0: no check"),
+    FLAG("pump", pump, "a source and sink for benchmarks on port 16994"),
     NUM("ider-blocks", ider_blocks, "N", "blocks of the viewer's CD that are"
         " read"),
     STR("on-violation", on_violation, "WHAT", "when the gateway breaks the"

@@ -142,6 +142,7 @@ typedef struct {
     unsigned        max_data;
     unsigned        max_channels;
     unsigned        reuse_delay;      /* s */
+    unsigned        pump;
     unsigned        ider_blocks;      /* read at most */
 
     unsigned        latency;          /* ms */
@@ -407,6 +408,7 @@ struct channel_s {
     tmr_t           timer;            /* latency, idle */
     tmr_t           drip_timer;
     void           *redir;            /* redirection session, redir.c */
+    uint8_t         pump;             /* pump.c */
     SSL            *tls;              /* port 16995, tls.c */
     buf_t           wire;             /* of it, encrypted */
 };
@@ -439,6 +441,12 @@ nonce_t *digest_nonce(device_t *d, int fresh);
 int  digest_verify(device_t *d, const char *user, const char *realm,
     const char *nonce, const char *uri, const char *nc, const char *cnonce,
     const char *qop, const char *response, const char *method, int *stale);
+
+
+/* pump.c */
+
+int  pump_input(channel_t *c);
+void pump_fill(channel_t *c);
 
 
 /* tls.c */
