@@ -47,13 +47,16 @@ sub owner {
     my $port = $v->{ws}{socket}->sockport;
     my $hex = sprintf ':%04X', $port;
 
-    # the worker whose end of the connection it is
-    open my $f, '<', '/proc/net/tcp' or return 0;
-    my ($inode) = map { (split ' ')[9] }
-        grep { (split ' ')[2] =~ /$hex$/ } <$f>;
-    for my $pid ($t->workers(all => 1)) {
-        return $pid if grep { (readlink($_) // '') eq "socket:[$inode]" }
-            glob "/proc/$pid/fd/*";
+    # the worker whose end of the connection it is; rows may shift meanwhile
+    for (1 .. 20) {
+        open my $f, '<', '/proc/net/tcp' or return 0;
+        my ($inode) = grep { $_ } map { (split ' ')[9] }
+            grep { (split ' ')[2] =~ /$hex$/ } <$f>;
+        for my $pid ($inode ? $t->workers(all => 1) : ()) {
+            return $pid if grep { (readlink($_) // '') eq "socket:[$inode]" }
+                glob "/proc/$pid/fd/*";
+        }
+        sleep 0.05;
     }
     return 0;
 }

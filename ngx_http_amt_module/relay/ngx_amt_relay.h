@@ -161,6 +161,12 @@ ngx_int_t ngx_amt_relay_start(ngx_amt_relay_session_t *s);
 /* The link is open: bytes flow. */
 void ngx_amt_relay_pump(ngx_amt_relay_session_t *s);
 
+/* Sends what was collected for the browser; also called before an end. */
+ngx_int_t ngx_amt_relay_filled_send(ngx_amt_relay_session_t *s);
+
+/* Forgets it: the session is being freed. */
+void ngx_amt_relay_filled_drop(ngx_amt_relay_session_t *s);
+
 /* Handlers of the WebSocket */
 void ngx_amt_relay_data(void *data, u_char *p, size_t len, ngx_uint_t text,
     ngx_uint_t first, ngx_uint_t last);

@@ -21,12 +21,11 @@ static ngx_int_t ngx_amt_relay_link_dial(ngx_amt_relay_link_t *link,
     ngx_cira_info_t *info);
 static ngx_int_t ngx_amt_relay_link_await(ngx_amt_flow_t *f,
     ngx_amt_relay_link_t *link, const char *what, ngx_msec_t timeout);
+static ngx_int_t ngx_amt_relay_link_wait(ngx_amt_flow_t *f,
+    ngx_amt_relay_link_t *link, const char *what, ngx_msec_t timeout);
 static ngx_int_t ngx_amt_relay_link_run(ngx_amt_relay_link_t *link);
 static ngx_int_t ngx_amt_relay_link_answer(ngx_amt_relay_link_t *link);
 static void ngx_amt_relay_link_handshaken(ngx_connection_t *c);
-static ngx_int_t ngx_amt_relay_link_fail(ngx_amt_relay_link_t *link,
-    ngx_amt_err_e err, const char *text);
-static void ngx_amt_relay_link_wake(ngx_amt_relay_link_t *link, ngx_int_t rc);
 static void ngx_amt_relay_link_handler(ngx_event_t *ev);
 static void ngx_amt_relay_link_timer(ngx_event_t *ev);
 static void ngx_amt_relay_link_cancel(void *data);
@@ -52,12 +51,28 @@ ngx_amt_relay_link_connect(ngx_amt_flow_t *f, ngx_amt_relay_link_t *link,
     ngx_cira_info_t *info, ngx_uint_t port, ngx_msec_t timeout,
     ngx_pool_t *pool, ngx_amt_http_response_t *res)
 {
+    ngx_int_t  rc;
     ngx_str_t  out;
 
     ngx_amt_relay_link_close(link);
 
     link->err = NGX_AMT_ERR_NONE;
     link->gone = 0;
+    link->ended = 0;
+
+    if (port != NGX_AMT_RELAY_PORT_TLS) {
+
+        rc = ngx_amt_relay_direct_dial(link, info, port);
+
+        if (rc == NGX_OK) {
+            return ngx_amt_relay_link_wait(f, link, "device channel",
+                                           timeout);
+        }
+
+        if (rc != NGX_AGAIN) {
+            return rc;
+        }
+    }
 
     if (ngx_amt_relay_link_head(pool, info, port, &out) != NGX_OK) {
         return ngx_amt_relay_link_fail(link, NGX_AMT_ERR_INTERNAL,
@@ -202,6 +217,14 @@ ngx_amt_relay_link_await(ngx_amt_flow_t *f, ngx_amt_relay_link_t *link,
         return rc;
     }
 
+    return ngx_amt_relay_link_wait(f, link, what, timeout);
+}
+
+
+static ngx_int_t
+ngx_amt_relay_link_wait(ngx_amt_flow_t *f, ngx_amt_relay_link_t *link,
+    const char *what, ngx_msec_t timeout)
+{
     link->flow = f;
     link->seq = ngx_amt_flow_wait(f, what, ngx_amt_relay_link_cancel, link);
 
@@ -383,13 +406,7 @@ ngx_amt_relay_link_handshake(ngx_amt_flow_t *f, ngx_amt_relay_link_t *link,
 
     c->ssl->handler = ngx_amt_relay_link_handshaken;
 
-    link->flow = f;
-    link->seq = ngx_amt_flow_wait(f, "TLS of device",
-                                  ngx_amt_relay_link_cancel, link);
-
-    ngx_add_timer(&link->timer, timeout);
-
-    return NGX_AGAIN;
+    return ngx_amt_relay_link_wait(f, link, "TLS of device", timeout);
 }
 
 
@@ -455,12 +472,34 @@ ngx_amt_relay_link_pin(ngx_amt_relay_link_t *link,
 
 void
 ngx_amt_relay_link_open(ngx_amt_relay_link_t *link,
-    void (*handler)(void *data, ngx_uint_t write), void *data)
+    const ngx_amt_relay_link_handlers_t *handlers, void *data)
 {
-    link->handler = handler;
+    link->handlers = handlers;
     link->data = data;
 
-    ngx_post_event(link->connection->read, &ngx_posted_events);
+    if (link->connection) {
+        ngx_post_event(link->connection->read, &ngx_posted_events);
+        return;
+    }
+
+    if (link->ended) {
+        handlers->closed(data);
+        return;
+    }
+
+    link->api->drain(&link->dial);
+}
+
+
+void
+ngx_amt_relay_link_pull(ngx_amt_relay_link_t *link)
+{
+    if (link->connection) {
+        link->handlers->ready(link->data, 0);
+
+    } else {
+        link->api->drain(&link->dial);
+    }
 }
 
 
@@ -502,6 +541,12 @@ ngx_amt_relay_link_send(ngx_amt_relay_link_t *link, u_char *buf, size_t size)
     ssize_t            n;
     ngx_connection_t  *c;
 
+    if (link->api) {
+        sent = link->api->send(&link->dial, buf, size);
+
+        return sent ? (ssize_t) sent : NGX_AGAIN;
+    }
+
     c = link->connection;
 
     for (sent = 0; sent < size && c->write->ready; sent += n) {
@@ -528,7 +573,7 @@ ngx_amt_relay_link_send(ngx_amt_relay_link_t *link, u_char *buf, size_t size)
 ngx_uint_t
 ngx_amt_relay_link_closed(ngx_amt_relay_link_t *link)
 {
-    return link->connection->close;
+    return link->connection && link->connection->close;
 }
 
 
@@ -545,9 +590,16 @@ ngx_amt_relay_link_close(ngx_amt_relay_link_t *link)
     link->out = NULL;
     link->out_last = NULL;
 
+    link->handlers = NULL;
+
     if (link->early) {
         ngx_free(link->early);
         link->early = NULL;
+    }
+
+    if (link->api) {
+        link->api->close(&link->dial);
+        link->api = NULL;
     }
 
     c = link->connection;
@@ -582,7 +634,7 @@ ngx_amt_relay_link_close(ngx_amt_relay_link_t *link)
 
 /* ---- events ---- */
 
-static ngx_int_t
+ngx_int_t
 ngx_amt_relay_link_fail(ngx_amt_relay_link_t *link, ngx_amt_err_e err,
     const char *text)
 {
@@ -595,7 +647,7 @@ ngx_amt_relay_link_fail(ngx_amt_relay_link_t *link, ngx_amt_err_e err,
 }
 
 
-static void
+void
 ngx_amt_relay_link_wake(ngx_amt_relay_link_t *link, ngx_int_t rc)
 {
     uint64_t         seq;
@@ -643,8 +695,8 @@ ngx_amt_relay_link_handler(ngx_event_t *ev)
         return;
     }
 
-    if (link->handler) {
-        link->handler(link->data, ev->write);
+    if (link->handlers) {
+        link->handlers->ready(link->data, ev->write);
         return;
     }
 
@@ -666,7 +718,7 @@ ngx_amt_relay_link_timer(ngx_event_t *ev)
     link = ev->data;
 
     (void) ngx_amt_relay_link_fail(link, NGX_AMT_ERR_TIMEOUT,
-                                   link->res
+                                   link->connection == NULL || link->res
                                    ? "device did not open the channel in time"
                                    : "device did not finish the TLS handshake"
                                      " in time");

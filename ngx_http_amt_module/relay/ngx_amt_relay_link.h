@@ -1,9 +1,9 @@
 
 /*
- * The device's end of a session: a CONNECT tunnel to a redirection port
- * through the private listener of the worker that owns the device, with TLS
- * inside when the port is the one for TLS.  Bytes only.  Contract apf.md
- * section 27.
+ * The device's end of a session: a channel to a redirection port, of this
+ * worker when it owns the device, else a CONNECT tunnel through the private
+ * listener of the one that does.  Always the latter when there is TLS inside:
+ * nginx's TLS wants a socket.  Bytes only.  Contract apf.md section 27.
  */
 
 
@@ -25,7 +25,26 @@
 
 
 typedef struct {
+
+    /*
+     * There may be bytes for ngx_amt_relay_link_recv(), or the end; with
+     * write, room again for ngx_amt_relay_link_send().
+     */
+    void                    (*ready)(void *data, ngx_uint_t write);
+
+    /* Bytes of a channel of this worker; returns how many were taken. */
+    size_t                  (*input)(void *data, u_char *p, size_t size);
+
+    /* That channel's end, after all its bytes were taken. */
+    void                    (*closed)(void *data);
+
+} ngx_amt_relay_link_handlers_t;
+
+
+typedef struct {
     ngx_connection_t         *connection;    /* NULL: not connected */
+    ngx_cira_api_t           *api;           /* NULL: dial is not used */
+    ngx_cira_dial_t           dial;
     ngx_log_t                *log;
 
     /* the pending operation */
@@ -42,13 +61,14 @@ typedef struct {
     size_t                    early_pos;
 
     /* after ngx_amt_relay_link_open() */
-    void                    (*handler)(void *data, ngx_uint_t write);
+    const ngx_amt_relay_link_handlers_t  *handlers;
     void                     *data;
 
     /* why the last operation failed */
     ngx_amt_err_e             err;
     const char               *text;          /* static */
     unsigned                  gone:1;        /* look up again */
+    unsigned                  ended:1;       /* closed before it was open */
 } ngx_amt_relay_link_t;
 
 
@@ -76,12 +96,14 @@ ngx_int_t ngx_amt_relay_link_pin(ngx_amt_relay_link_t *link,
     u_char pin[NGX_AMT_RELAY_PIN], ngx_uint_t *verified, const char **error);
 
 /*
- * From now on the handler is called from the event loop when there may be
- * bytes to be read, or room again for writing.  It is called once at the
- * beginning.
+ * From now on the handlers are called: from the event loop, and once, maybe
+ * at once, for what is there already.
  */
 void ngx_amt_relay_link_open(ngx_amt_relay_link_t *link,
-    void (*handler)(void *data, ngx_uint_t write), void *data);
+    const ngx_amt_relay_link_handlers_t *handlers, void *data);
+
+/* Bytes are wanted again: calls input() or ready(). */
+void ngx_amt_relay_link_pull(ngx_amt_relay_link_t *link);
 
 /*
  * Bytes read, 0 (the device is done), NGX_AGAIN or NGX_ERROR.  After
@@ -94,11 +116,25 @@ ssize_t ngx_amt_relay_link_recv(ngx_amt_relay_link_t *link, u_char *buf,
 ssize_t ngx_amt_relay_link_send(ngx_amt_relay_link_t *link, u_char *buf,
     size_t size);
 
-/* 1: the worker's shutdown timeout has closed it */
+/* 1: the worker's shutdown timeout has closed the tunnel */
 ngx_uint_t ngx_amt_relay_link_closed(ngx_amt_relay_link_t *link);
 
 /* Closes; what was sent still gets to the device.  Harmless if closed. */
 void ngx_amt_relay_link_close(ngx_amt_relay_link_t *link);
+
+
+/* ---- ngx_amt_relay_direct.c: channels of this worker ---- */
+
+/* NGX_OK: link->flow will be woken; NGX_AGAIN: another worker's. */
+ngx_int_t ngx_amt_relay_direct_dial(ngx_amt_relay_link_t *link,
+    ngx_cira_info_t *info, ngx_uint_t port);
+
+
+/* ---- ngx_amt_relay_link.c, for it ---- */
+
+ngx_int_t ngx_amt_relay_link_fail(ngx_amt_relay_link_t *link,
+    ngx_amt_err_e err, const char *text);
+void ngx_amt_relay_link_wake(ngx_amt_relay_link_t *link, ngx_int_t rc);
 
 
 #endif /* _NGX_AMT_RELAY_LINK_H_INCLUDED_ */

@@ -12,8 +12,13 @@
 #define NGX_AMT_RELAY_STEPS  8           /* reads per event */
 
 
-static void ngx_amt_relay_link_event(void *data, ngx_uint_t write);
+static void ngx_amt_relay_ready(void *data, ngx_uint_t write);
 static void ngx_amt_relay_down(ngx_amt_relay_session_t *s);
+static size_t ngx_amt_relay_input(void *data, u_char *p, size_t size);
+static ngx_int_t ngx_amt_relay_fill(ngx_amt_relay_session_t *s, u_char **p,
+    u_char *last);
+static void ngx_amt_relay_fill_event(ngx_event_t *ev);
+static void ngx_amt_relay_channel_closed(void *data);
 static ngx_int_t ngx_amt_relay_down_login(ngx_amt_relay_session_t *s,
     u_char *p, size_t len);
 static ngx_int_t ngx_amt_relay_send(ngx_amt_relay_session_t *s, u_char *p,
@@ -29,12 +34,30 @@ static void ngx_amt_relay_device_done(ngx_amt_relay_session_t *s);
 
 /*
  * One event at a time is handled, and what a browser does not take is
- * copied: one buffer is enough for a worker.  Bytes are read into its second
+ * copied: one buffer is enough for a worker.  Bytes are put into its second
  * half and widened in place; the frame's head goes before them.
+ *
+ * A device's messages that arrive together are sent as one frame: they wait
+ * here until the buffer is full, another session needs it, or the events at
+ * hand are done.
  */
+
+#define NGX_AMT_RELAY_START                                                   \
+    (ngx_amt_relay_buffer + NGX_AMT_WS_HEAD + NGX_AMT_RELAY_READ)
 
 static u_char  ngx_amt_relay_buffer[NGX_AMT_WS_HEAD
                                     + 2 * NGX_AMT_RELAY_READ];
+
+static ngx_amt_relay_session_t  *ngx_amt_relay_filling;
+static size_t                    ngx_amt_relay_filled;
+static ngx_event_t               ngx_amt_relay_fill_post;
+
+
+static const ngx_amt_relay_link_handlers_t  ngx_amt_relay_link_handlers = {
+    ngx_amt_relay_ready,
+    ngx_amt_relay_input,
+    ngx_amt_relay_channel_closed
+};
 
 
 void
@@ -48,13 +71,16 @@ ngx_amt_relay_pump(ngx_amt_relay_session_t *s)
         return;
     }
 
-    ngx_amt_relay_link_open(&s->link, ngx_amt_relay_link_event, s);
     ngx_amt_ws_resume(s->ws);
+
+    /* the session may be gone after it */
+
+    ngx_amt_relay_link_open(&s->link, &ngx_amt_relay_link_handlers, s);
 }
 
 
 static void
-ngx_amt_relay_link_event(void *data, ngx_uint_t write)
+ngx_amt_relay_ready(void *data, ngx_uint_t write)
 {
     ngx_amt_relay_session_t *s = data;
 
@@ -81,10 +107,12 @@ ngx_amt_relay_writable(void *data)
     ngx_amt_relay_session_t *s = data;
 
     if (s->open) {
-        ngx_amt_relay_down(s);
+        ngx_amt_relay_link_pull(&s->link);
     }
 }
 
+
+/* From a tunnel */
 
 static void
 ngx_amt_relay_down(ngx_amt_relay_session_t *s)
@@ -94,7 +122,11 @@ ngx_amt_relay_down(ngx_amt_relay_session_t *s)
     ngx_int_t    rc;
     ngx_uint_t   steps;
 
-    p = ngx_amt_relay_buffer + NGX_AMT_WS_HEAD + NGX_AMT_RELAY_READ;
+    if (ngx_amt_relay_filling) {
+        (void) ngx_amt_relay_filled_send(ngx_amt_relay_filling);
+    }
+
+    p = NGX_AMT_RELAY_START;
 
     for (steps = 0; !ngx_amt_ws_blocked(s->ws); steps++) {
 
@@ -123,6 +155,123 @@ ngx_amt_relay_down(ngx_amt_relay_session_t *s)
         if (rc != NGX_OK) {
             return;
         }
+    }
+}
+
+
+/* From a channel of this worker: as much as there is room for. */
+
+static size_t
+ngx_amt_relay_input(void *data, u_char *p, size_t size)
+{
+    ngx_amt_relay_session_t *s = data;
+
+    u_char  *pos, *last;
+
+    pos = p;
+    last = p + size;
+
+    while (pos < last && !ngx_amt_ws_blocked(s->ws)) {
+
+        if (ngx_amt_relay_fill(s, &pos, last) != NGX_OK) {
+
+            /* nobody is left who would ask for the rest */
+
+            return size;
+        }
+    }
+
+    return pos - p;
+}
+
+
+/* NGX_OK, or NGX_DECLINED: the session has ended, or is ending. */
+
+static ngx_int_t
+ngx_amt_relay_fill(ngx_amt_relay_session_t *s, u_char **p, u_char *last)
+{
+    size_t        n;
+    ngx_event_t  *ev;
+
+    if (ngx_amt_relay_filling && ngx_amt_relay_filling != s) {
+        (void) ngx_amt_relay_filled_send(ngx_amt_relay_filling);
+    }
+
+    n = ngx_min(NGX_AMT_RELAY_READ - ngx_amt_relay_filled,
+                (size_t) (last - *p));
+
+    ngx_memcpy(NGX_AMT_RELAY_START + ngx_amt_relay_filled, *p, n);
+    *p += n;
+
+    if (s->redir) {
+        return ngx_amt_relay_down_login(s, NGX_AMT_RELAY_START, n);
+    }
+
+    ngx_amt_relay_filling = s;
+    ngx_amt_relay_filled += n;
+
+    if (ngx_amt_relay_filled == NGX_AMT_RELAY_READ) {
+        return ngx_amt_relay_filled_send(s);
+    }
+
+    ev = &ngx_amt_relay_fill_post;
+
+    if (!ev->posted) {
+        ev->handler = ngx_amt_relay_fill_event;
+        ev->log = ngx_cycle->log;
+        ngx_post_event(ev, &ngx_posted_events);
+    }
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_amt_relay_fill_event(ngx_event_t *ev)
+{
+    if (ngx_amt_relay_filling) {
+        (void) ngx_amt_relay_filled_send(ngx_amt_relay_filling);
+    }
+}
+
+
+ngx_int_t
+ngx_amt_relay_filled_send(ngx_amt_relay_session_t *s)
+{
+    size_t  n;
+
+    if (ngx_amt_relay_filling != s) {
+        return NGX_OK;
+    }
+
+    n = ngx_amt_relay_filled;
+
+    /* before the session can end */
+
+    ngx_amt_relay_filling = NULL;
+    ngx_amt_relay_filled = 0;
+
+    return ngx_amt_relay_send(s, NGX_AMT_RELAY_START, n);
+}
+
+
+void
+ngx_amt_relay_filled_drop(ngx_amt_relay_session_t *s)
+{
+    if (ngx_amt_relay_filling == s) {
+        ngx_amt_relay_filling = NULL;
+        ngx_amt_relay_filled = 0;
+    }
+}
+
+
+static void
+ngx_amt_relay_channel_closed(void *data)
+{
+    ngx_amt_relay_session_t *s = data;
+
+    if (ngx_amt_relay_filled_send(s) == NGX_OK) {
+        ngx_amt_relay_device_done(s);
     }
 }
 

@@ -282,6 +282,10 @@ ngx_amt_relay_end(ngx_amt_relay_session_t *s, ngx_amt_relay_end_e end,
     ngx_str_t      text;
     ngx_amt_ws_t  *ws;
 
+    if (ngx_amt_relay_filled_send(s) != NGX_OK) {
+        return;
+    }
+
     ws = s->ws;
 
     text.data = (u_char *) reason;
@@ -300,6 +304,8 @@ ngx_amt_relay_free(ngx_amt_relay_session_t *s, ngx_amt_relay_end_e end,
     ngx_amt_flow_t  *f;
 
     s->ended = 1;
+
+    ngx_amt_relay_filled_drop(s);
 
     if (s->flow) {
         f = s->flow;
