@@ -78,11 +78,15 @@ ngx_amt_check_int(ngx_str_t *s, int64_t min, int64_t max)
     int64_t      n;
     ngx_uint_t   minus;
 
+    if (s->len == 0) {
+        return 0;
+    }
+
     p = s->data;
     last = p + s->len;
     minus = 0;
 
-    if (p < last && (*p == '+' || *p == '-')) {
+    if (*p == '+' || *p == '-') {
         minus = (*p++ == '-');
     }
 
