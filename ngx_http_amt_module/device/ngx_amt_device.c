@@ -10,6 +10,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "device/ngx_amt_device.h"
+#include "device/ngx_amt_pending.h"
 #include "device/ngx_amt_tunnel.h"
 #include "device/ngx_http_amt_device_module.h"
 #include "vault/ngx_amt_vault.h"
@@ -52,6 +53,10 @@ struct ngx_amt_device_s {
 
     unsigned              have_ha1:1;
     unsigned              from_cache:1;  /* ha1 is not from Vault */
+    unsigned              pending:1;     /* ha1 is of the pending password */
+    unsigned              given:1;       /* ha1 is the caller's */
+    unsigned              pinned:1;
+    unsigned              accepted:1;    /* ha1 by the device */
 };
 
 
@@ -78,7 +83,7 @@ typedef struct {
     ngx_amt_device_t          *dev;
     ngx_str_t                  path;
     ngx_amt_secret_t           secret;
-    unsigned                   again:1;  /* the cached one was refused */
+    unsigned                   again:1;  /* dev's own was refused */
 } ngx_amt_device_login_t;
 
 
@@ -107,6 +112,9 @@ typedef struct {
     unsigned                   stale:1;      /* was forgiven once */
     unsigned                   verified:1;   /* ha1 was read from Vault
                                                 after it was refused */
+    unsigned                   pended:1;     /* the pending password, too */
+    ngx_str_t                  path;         /* of the secret */
+    ngx_str_t                  realm;
 } ngx_amt_device_call_t;
 
 
@@ -138,6 +146,8 @@ static ngx_int_t ngx_amt_device_login(ngx_amt_flow_t *f,
     ngx_amt_device_t *dev, ngx_uint_t again);
 static ngx_int_t ngx_amt_device_login_body(ngx_amt_flow_t *f, void *data);
 static void ngx_amt_device_login_drop(void *data);
+static ngx_int_t ngx_amt_device_path(ngx_amt_flow_t *f,
+    ngx_amt_device_t *dev, ngx_str_t *path);
 static ngx_uint_t ngx_amt_device_have_ha1(ngx_amt_device_t *dev);
 static ngx_int_t ngx_amt_device_call_body(ngx_amt_flow_t *f, void *data);
 static void ngx_amt_device_call_drop(void *data);
@@ -465,17 +475,22 @@ ngx_amt_device_forget(ngx_str_t *guid)
 
 /*
  * HA1 for the realm of the current challenge, from the cache or from Vault.
- * again: from Vault alone, since the device refused the cached one; the
- * result is NGX_DECLINED when Vault still has the same password.
+ * again: from Vault alone, since the device refused the one there is; when
+ * that is Vault's, the pending one of a change that was interrupted.  The
+ * result is NGX_DECLINED when there is no other.
  */
 
 static ngx_int_t
 ngx_amt_device_login(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     ngx_uint_t again)
 {
-    u_char                  *p;
     ngx_str_t                realm;
     ngx_amt_device_login_t  *v;
+
+    if (dev->given) {
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_DEVICE_AUTH,
+                                  "device changed its realm");
+    }
 
     realm.data = dev->digest.realm;
     realm.len = dev->digest.realm_len;
@@ -486,6 +501,7 @@ ngx_amt_device_login(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     {
         dev->have_ha1 = 1;
         dev->from_cache = 1;
+        dev->pending = 0;
         dev->realm_len = (u_char) realm.len;
         ngx_memcpy(dev->realm, realm.data, realm.len);
 
@@ -503,17 +519,30 @@ ngx_amt_device_login(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     v->dev = dev;
     v->again = again ? 1 : 0;
 
+    if (ngx_amt_device_path(f, dev, &v->path) != NGX_OK) {
+        ngx_amt_frame_free(f, v);
+        return NGX_ERROR;
+    }
+
+    return ngx_amt_call(f, v);
+}
+
+
+static ngx_int_t
+ngx_amt_device_path(ngx_amt_flow_t *f, ngx_amt_device_t *dev, ngx_str_t *path)
+{
+    u_char  *p;
+
     p = ngx_pnalloc(f->pool, sizeof("devices/") - 1 + NGX_CIRA_GUID_TEXT);
     if (p == NULL) {
-        ngx_amt_frame_free(f, v);
         return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
     }
 
-    v->path.data = p;
+    path->data = p;
     p = ngx_cpymem(p, "devices/", sizeof("devices/") - 1);
-    v->path.len = ngx_cira_guid_text(p, dev->info.guid) - v->path.data;
+    path->len = ngx_cira_guid_text(p, dev->info.guid) - path->data;
 
-    return ngx_amt_call(f, v);
+    return NGX_OK;
 }
 
 
@@ -523,11 +552,10 @@ ngx_amt_device_login_body(ngx_amt_flow_t *f, void *data)
     ngx_amt_device_login_t *v = data;
 
     u_char             ha1[NGX_AMT_DIGEST_HA1];
-    ngx_str_t          realm, password;
+    ngx_str_t          realm;
     const char        *text;
+    ngx_uint_t         pending;
     ngx_amt_device_t  *dev;
-
-    static ngx_str_t  user = ngx_string("admin");
 
     ngx_amt_begin(f, v);
 
@@ -551,30 +579,102 @@ ngx_amt_device_login_body(ngx_amt_flow_t *f, void *data)
     }
 
     dev = v->dev;
+    pending = 0;
 
     realm.data = dev->digest.realm;
     realm.len = dev->digest.realm_len;
-    password.data = (u_char *) text;
-    password.len = ngx_strlen(text);
 
-    ngx_amt_digest_ha1(&user, &realm, &password, ha1);
-    ngx_amt_secret_wipe(&v->secret);
+    ngx_amt_pending_ha1(&realm, text, ha1);
 
     if (v->again && ngx_memcmp(ha1, dev->ha1, NGX_AMT_DIGEST_HA1) == 0) {
-        v->frame.rc = NGX_DECLINED;
+
+        text = ngx_amt_secret_get(&v->secret, NGX_AMT_PENDING_AMT);
+
+        if (text == NULL || *text == '\0') {
+            v->frame.rc = NGX_DECLINED;
+
+        } else {
+            ngx_amt_pending_ha1(&realm, text, ha1);
+            pending = 1;
+        }
     }
+
+    ngx_amt_secret_wipe(&v->secret);
 
     ngx_memcpy(dev->ha1, ha1, NGX_AMT_DIGEST_HA1);
     ngx_explicit_memzero(ha1, NGX_AMT_DIGEST_HA1);
 
     dev->have_ha1 = 1;
     dev->from_cache = 0;
+    dev->pending = pending;
+    dev->accepted = 0;
     dev->realm_len = dev->digest.realm_len;
     ngx_memcpy(dev->realm, dev->digest.realm, dev->digest.realm_len);
 
 fail:
 
     return v->frame.rc;
+}
+
+
+ngx_int_t
+ngx_amt_device_use(ngx_amt_device_t *dev, const char *password)
+{
+    ngx_str_t  realm;
+
+    if (dev->digest.realm_len == 0) {
+        return NGX_ERROR;
+    }
+
+    dev->digest.nonce_len = 0;
+    dev->pending = 0;
+    dev->accepted = 0;
+    dev->from_cache = 0;
+    dev->given = password != NULL;
+    dev->have_ha1 = password != NULL;
+
+    if (password) {
+        realm.data = dev->digest.realm;
+        realm.len = dev->digest.realm_len;
+
+        ngx_amt_pending_ha1(&realm, password, dev->ha1);
+
+        dev->realm_len = dev->digest.realm_len;
+        ngx_memcpy(dev->realm, dev->digest.realm, dev->realm_len);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_amt_device_is(ngx_amt_device_t *dev, const char *password)
+{
+    u_char      ha1[NGX_AMT_DIGEST_HA1];
+    ngx_str_t   realm;
+    ngx_uint_t  is;
+
+    if (!dev->accepted || !ngx_amt_device_have_ha1(dev)) {
+        return 0;
+    }
+
+    realm.data = dev->realm;
+    realm.len = dev->realm_len;
+
+    ngx_amt_pending_ha1(&realm, password, ha1);
+
+    is = ngx_memcmp(ha1, dev->ha1, NGX_AMT_DIGEST_HA1) == 0;
+
+    ngx_explicit_memzero(ha1, NGX_AMT_DIGEST_HA1);
+
+    return is;
+}
+
+
+void
+ngx_amt_device_pin(ngx_amt_device_t *dev, ngx_uint_t on)
+{
+    dev->pinned = on ? 1 : 0;
 }
 
 
@@ -661,6 +761,13 @@ ngx_amt_device_call_body(ngx_amt_flow_t *f, void *data)
     for ( ;; ) {
 
         if (!ngx_amt_tunnel_is_open(&v->dev->tunnel)) {
+
+            if (v->dev->pinned) {
+                v->frame.rc = ngx_amt_flow_error(f, NGX_AMT_ERR_CONFLICT,
+                                           "conversation was interrupted");
+                goto fail;
+            }
+
             ngx_amt_await(f, v,
                           ngx_amt_device_connect(f, v->dev, v->deadline));
         }
@@ -709,6 +816,8 @@ ngx_amt_device_call_body(ngx_amt_flow_t *f, void *data)
             ngx_amt_await_rc(f, v, ngx_amt_device_login(f, v->dev, 1));
 
             if (v->frame.rc == NGX_DECLINED) {
+                ngx_amt_ha1_forget(ngx_amt_device_conf()->cache,
+                                   v->dev->info.guid);
                 v->frame.rc = ngx_amt_flow_error(f, NGX_AMT_ERR_DEVICE_AUTH,
                                      "device refused AMT_PASSWORD of Vault");
             }
@@ -721,9 +830,45 @@ ngx_amt_device_call_body(ngx_amt_flow_t *f, void *data)
 
     v->frame.rc = ngx_amt_device_answer(f, v);
 
-    if (v->frame.rc == NGX_OK && v->strict) {
-        v->frame.rc = ngx_amt_device_check(f, v);
+    if (v->frame.rc != NGX_OK) {
+        goto fail;
     }
+
+    if (v->dev->pending && v->authorized) {
+
+        /* a change of the password was interrupted, and this is its end */
+
+        v->dev->pending = 0;
+
+        if (ngx_amt_device_path(f, v->dev, &v->path) != NGX_OK) {
+            v->frame.rc = NGX_ERROR;
+            goto fail;
+        }
+
+        v->realm.data = v->dev->realm;
+        v->realm.len = v->dev->realm_len;
+
+        ngx_amt_await_rc(f, v, ngx_amt_pending_accept(f, &v->path, &v->realm,
+                                                      v->dev->ha1));
+
+        if (v->frame.rc == NGX_OK) {
+            ngx_log_error(NGX_LOG_NOTICE, f->log, 0,
+                          "device has its pending AMT password, which is the "
+                          "current one in Vault now");
+
+        } else {
+            ngx_log_error(NGX_LOG_WARN, f->log, 0,
+                          "device has its pending AMT password, but Vault "
+                          "was not told: %V", &f->err.text);
+
+            /* not kept: so the next conversation comes here again */
+
+            v->dev->have_ha1 = 0;
+            ngx_amt_flow_clear(f);
+        }
+    }
+
+    v->frame.rc = v->strict ? ngx_amt_device_check(f, v) : NGX_OK;
 
 fail:
 
@@ -832,7 +977,9 @@ ngx_amt_device_resend(ngx_amt_device_call_t *v)
 
     t = &v->dev->tunnel;
 
-    if (t->err != NGX_AMT_ERR_LOST || v->dials++ == NGX_AMT_DEVICE_DIALS) {
+    if (t->err != NGX_AMT_ERR_LOST || v->dev->pinned
+        || v->dials++ == NGX_AMT_DEVICE_DIALS)
+    {
         return NGX_DECLINED;
     }
 
@@ -873,6 +1020,11 @@ ngx_amt_device_challenge(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
     dev->digest = digest;
     v->challenged = 1;
 
+    if (dev->pinned) {
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_CONFLICT,
+                                  "device asks for another login");
+    }
+
     if (!v->authorized) {
 
         if (fresh) {
@@ -898,6 +1050,17 @@ ngx_amt_device_challenge(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
         return NGX_DECLINED;
     }
 
+    if (dev->given) {
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_DEVICE_AUTH,
+                                  "device refused the password");
+    }
+
+    if (!v->pended) {
+        v->pended = 1;
+
+        return NGX_DECLINED;
+    }
+
     ngx_amt_ha1_forget(ngx_amt_device_conf()->cache, dev->info.guid);
 
     return ngx_amt_flow_error(f, NGX_AMT_ERR_DEVICE_AUTH,
@@ -918,7 +1081,11 @@ ngx_amt_device_answer(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
     dev = v->dev;
     res = v->result;
 
-    if (v->authorized && !dev->from_cache) {
+    if (v->authorized) {
+        dev->accepted = 1;
+    }
+
+    if (v->authorized && !dev->from_cache && !dev->pending && !dev->given) {
 
         /* accepted: worth keeping */
 

@@ -77,6 +77,21 @@ ngx_int_t ngx_amt_device_fault(ngx_amt_flow_t *f, const char *what,
 ngx_int_t ngx_amt_device_expect(ngx_amt_flow_t *f, const char *name,
     ngx_amt_wsman_response_t *res);
 
+/*
+ * For changing the password.  ngx_amt_device_use() makes the conversation log
+ * in anew with this password and no other; NULL: with Vault's again.  It
+ * needs an answer before (the realm): NGX_ERROR, there was none.
+ * ngx_amt_device_is() tells whether the password is the one the device has
+ * accepted in this conversation.
+ *
+ * While pinned, the conversation does not dial or log in again, so that the
+ * slot is certainly its own: a call that would have to fails with
+ * ERR_CONFLICT, and then the device has not seen the request.
+ */
+ngx_int_t ngx_amt_device_use(ngx_amt_device_t *dev, const char *password);
+ngx_uint_t ngx_amt_device_is(ngx_amt_device_t *dev, const char *password);
+void ngx_amt_device_pin(ngx_amt_device_t *dev, ngx_uint_t on);
+
 /* Gives channel and slot back (or closes them mid-answer); NULL is fine. */
 void ngx_amt_device_close(ngx_amt_device_t *dev);
 
