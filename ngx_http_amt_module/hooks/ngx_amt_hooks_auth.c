@@ -4,12 +4,16 @@
  * exists, the user is the row's mpsusername, the password is Vault's
  * MPS_PASSWORD, and Vault has AMT_PASSWORD.  What does not exist never equals
  * anything, and what did not answer is 503, never 403.
+ *
+ * While a new password waits for the device to be configured with it
+ * (MPS_PASSWORD_PENDING), both are good; with the first login that uses the
+ * new one it replaces the old one.
  */
 
 
 #include "hooks/ngx_http_amt_hooks_module.h"
 #include "auth/ngx_amt_principal.h"
-#include "vault/ngx_amt_vault.h"
+#include "device/ngx_amt_pending.h"
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
@@ -23,6 +27,7 @@ typedef struct {
     ngx_str_t               path;
     ngx_amt_store_device_t  row;
     ngx_amt_secret_t        secret;
+    const char             *pending;     /* password that was used */
     u_char                  path_buf[sizeof("devices/") - 1
                                      + NGX_CIRA_GUID_TEXT];
 } ngx_amt_hooks_auth_t;
@@ -31,6 +36,10 @@ typedef struct {
 static ngx_int_t ngx_amt_hooks_auth_body(ngx_amt_flow_t *f, void *data);
 static void ngx_amt_hooks_auth_drop(void *data);
 static const char *ngx_amt_hooks_auth_decide(ngx_amt_hooks_auth_t *v);
+static void ngx_amt_hooks_auth_text(ngx_amt_hooks_auth_t *v, const char *key,
+    ngx_str_t *text);
+static ngx_int_t ngx_amt_hooks_auth_settle(ngx_amt_flow_t *f,
+    ngx_amt_hooks_auth_t *v);
 static ngx_int_t ngx_amt_hooks_auth_answer(ngx_amt_flow_t *f,
     ngx_amt_hooks_auth_t *v);
 static ngx_uint_t ngx_amt_hooks_equal(ngx_str_t *given, ngx_str_t *stored);
@@ -99,6 +108,21 @@ ngx_amt_hooks_auth_body(ngx_amt_flow_t *f, void *data)
         return NGX_OK;
     }
 
+    if (v->pending) {
+
+        ngx_amt_await_rc(f, v, ngx_amt_hooks_auth_settle(f, v));
+
+        if (v->frame.rc != NGX_OK) {
+
+            /* it stays pending, and the next login comes here again */
+
+            ngx_log_error(NGX_LOG_WARN, f->log, 0,
+                          "%V uses its pending MPS_PASSWORD, but Vault was "
+                          "not told: %V", &v->guid, &f->err.text);
+            ngx_amt_flow_clear(f);
+        }
+    }
+
     v->frame.rc = ngx_amt_hooks_auth_answer(f, v);
 
     if (v->frame.rc != NGX_OK) {
@@ -134,33 +158,19 @@ ngx_amt_hooks_auth_drop(void *data)
 static const char *
 ngx_amt_hooks_auth_decide(ngx_amt_hooks_auth_t *v)
 {
-    ngx_str_t    none, password, amt;
-    ngx_uint_t   user_ok, password_ok;
-    const char  *text;
+    ngx_str_t    none, password, pending, amt;
+    ngx_uint_t   user_ok, password_ok, pending_ok;
 
     ngx_str_null(&none);
-    password = none;
-    amt = none;
 
-    if (v->secret.data) {
-        text = ngx_amt_secret_get(&v->secret, "MPS_PASSWORD");
-
-        if (text) {
-            password.data = (u_char *) text;
-            password.len = ngx_strlen(text);
-        }
-
-        text = ngx_amt_secret_get(&v->secret, "AMT_PASSWORD");
-
-        if (text) {
-            amt.data = (u_char *) text;
-            amt.len = ngx_strlen(text);
-        }
-    }
+    ngx_amt_hooks_auth_text(v, "MPS_PASSWORD", &password);
+    ngx_amt_hooks_auth_text(v, NGX_AMT_PENDING_MPS, &pending);
+    ngx_amt_hooks_auth_text(v, "AMT_PASSWORD", &amt);
 
     user_ok = ngx_amt_hooks_equal(&v->login.user,
                                   v->known ? &v->row.mps_username : &none);
     password_ok = ngx_amt_hooks_equal(&v->login.password, &password);
+    pending_ok = ngx_amt_hooks_equal(&v->login.password, &pending);
 
     if (!v->known) {
         return "no such device";
@@ -170,7 +180,7 @@ ngx_amt_hooks_auth_decide(ngx_amt_hooks_auth_t *v)
         return "device has no mpsusername";
     }
 
-    if (password.len == 0) {
+    if (password.len == 0 && pending.len == 0) {
         return "Vault has no MPS_PASSWORD";
     }
 
@@ -182,11 +192,48 @@ ngx_amt_hooks_auth_decide(ngx_amt_hooks_auth_t *v)
         return "wrong user";
     }
 
-    if (!password_ok) {
+    if (!password_ok && !pending_ok) {
         return "wrong password";
     }
 
+    if (!password_ok) {
+        v->pending = (char *) pending.data;
+    }
+
     return NULL;
+}
+
+
+/* A password in Vault; empty: none. */
+
+static void
+ngx_amt_hooks_auth_text(ngx_amt_hooks_auth_t *v, const char *key,
+    ngx_str_t *text)
+{
+    const char  *s;
+
+    ngx_str_null(text);
+
+    s = v->secret.data ? ngx_amt_secret_get(&v->secret, key) : NULL;
+
+    if (s) {
+        text->data = (u_char *) s;
+        text->len = ngx_strlen(s);
+    }
+}
+
+
+static ngx_int_t
+ngx_amt_hooks_auth_settle(ngx_amt_flow_t *f, ngx_amt_hooks_auth_t *v)
+{
+    ngx_amt_pending_t  set;
+
+    set.key = "MPS_PASSWORD";
+    set.pending = NGX_AMT_PENDING_MPS;
+    set.value = v->pending;
+    set.commit = 1;
+
+    return ngx_amt_pending_settle(f, &v->path, &set, 1);
 }
 
 

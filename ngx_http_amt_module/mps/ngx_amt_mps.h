@@ -34,6 +34,7 @@ typedef struct {
     ngx_uint_t             retry;        /* Retry-After, seconds, or 0 */
     unsigned               html:1;
     unsigned               no_store:1;   /* holds a token */
+    unsigned               secret:1;     /* body is the pool's, and wiped */
 } ngx_amt_reply_t;
 
 

@@ -139,6 +139,10 @@ ngx_amt_mps_release(ngx_amt_api_t *api)
         ngx_explicit_memzero(api->raw.start, api->raw.last - api->raw.start);
     }
 
+    if (api->reply.secret && api->reply.body.len) {
+        ngx_explicit_memzero(api->reply.body.data, api->reply.body.len);
+    }
+
     ngx_destroy_pool(api->pool);
 }
 

@@ -32,6 +32,7 @@ const ngx_amt_route_t  *ngx_amt_route_tables[] = {
     ngx_amt_routes_logs,
     ngx_amt_routes_network,
     ngx_amt_routes_bulk,
+    ngx_amt_routes_admin,
     NULL
 };
 

@@ -63,6 +63,7 @@ extern const ngx_amt_route_t  ngx_amt_routes_settings[];
 extern const ngx_amt_route_t  ngx_amt_routes_logs[];
 extern const ngx_amt_route_t  ngx_amt_routes_network[];
 extern const ngx_amt_route_t  ngx_amt_routes_bulk[];
+extern const ngx_amt_route_t  ngx_amt_routes_admin[];
 
 
 /*

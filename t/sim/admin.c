@@ -68,7 +68,7 @@ set_admin_acl(soap_t *s, node_t *in)
         return 2054;
     }
 
-    if (method_arg(in, "Username")[0] == '\0') {
+    if (strcmp(method_arg(in, "Username"), "admin") != 0) {
         return 12;
     }
 
@@ -92,20 +92,44 @@ set_admin_acl(soap_t *s, node_t *in)
 }
 
 
+/* strong: a lower, an upper, a digit, a special one, nothing odd */
+
+static int
+mebx_strong(const char *s)
+{
+    size_t    n;
+    unsigned  seen;
+
+    seen = 0;
+
+    for (n = 0; s[n]; n++) {
+
+        if (s[n] <= ' ' || s[n] > '~' || s[n] == '"') {
+            return 0;
+        }
+
+        seen |= s[n] >= 'a' && s[n] <= 'z' ? 1
+                : s[n] >= 'A' && s[n] <= 'Z' ? 2
+                : s[n] >= '0' && s[n] <= '9' ? 4 : s[n] == '_' ? 0 : 8;
+    }
+
+    return n >= 8 && n <= 32 && seen == 15;
+}
+
+
 static int
 set_mebx_password(soap_t *s, node_t *in)
 {
-    size_t  n;
-
     if (strcmp(opt.control_mode, "client") == 0) {
         return 16;
     }
 
-    n = strlen(method_arg(in, "Password"));
-
-    if (n < 8 || n > 32) {
+    if (!mebx_strong(method_arg(in, "Password"))) {
         return 2054;
     }
+
+    free(s->d->mebx_password);
+    s->d->mebx_password = xstrdup(method_arg(in, "Password"));
 
     event0(s->d, "mebx_password");
 

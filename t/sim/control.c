@@ -164,6 +164,8 @@ cmd_state(device_t *d, char *arg, buf_t *b)
     buf_fmt(b, "],\"tls\":\"%s\",\"reason\":",
             d->ssl ? SSL_get_version(d->ssl) : "");
     buf_json(b, d->last_reason ? d->last_reason : "");
+    buf_str(b, ",\"mebx\":");
+    buf_json(b, d->mebx_password ? d->mebx_password : "");
     buf_str(b, ",\"misbehave\":");
     mis_json(d, b);
     buf_str(b, "}");
@@ -213,6 +215,10 @@ cmd_set(device_t *d, char *arg, buf_t *b)
         d->amt_password = xstrdup(value);
         free(d->nonces);
         d->nonces = NULL;
+
+    } else if (strcmp(arg, "mps-password") == 0) {
+        free(d->mps_password);
+        d->mps_password = xstrdup(value);
 
     } else if (strcmp(arg, "consent-code") == 0) {
         d->consent_code = (unsigned) atoi(value);

@@ -23,7 +23,8 @@ session_password(device_t *d)
     char  *user, *password;
 
     user = device_expand(d, opt.user);
-    password = device_expand(d, opt.password);
+    password = d->mps_password ? xstrdup(d->mps_password)
+                               : device_expand(d, opt.password);
 
     apf_userauth(d, user, password);
 

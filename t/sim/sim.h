@@ -296,6 +296,8 @@ struct device_s {
     char           *boot_source;
     char           *last_boot;        /* JSON of the settings of last boot */
     char           *amt_password;     /* when changed */
+    char           *mps_password;
+    char           *mebx_password;
     int             clock_offset;
     uint16_t        audit_records;    /* in its logs, and in an answer */
     uint16_t        audit_page;
