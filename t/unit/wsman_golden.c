@@ -18,6 +18,7 @@
 #include "amt/ngx_amt_event_log.h"
 #include "amt/ngx_amt_json.h"
 #include "amt/ngx_amt_kvm_displays.h"
+#include "amt/ngx_amt_password.h"
 #include "amt/ngx_amt_power.h"
 #include "amt/ngx_amt_put.h"
 #include "golden_network.h"
@@ -56,6 +57,8 @@ static ngx_int_t golden_state(ngx_pool_t *pool, json_t *params,
 static ngx_int_t golden_feature(ngx_pool_t *pool, json_t *params,
     ngx_amt_wsman_request_t *req, const char *arg);
 static ngx_int_t golden_consent(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg);
+static ngx_int_t golden_password(ngx_pool_t *pool, json_t *params,
     ngx_amt_wsman_request_t *req, const char *arg);
 static ngx_int_t golden_named(ngx_pool_t *pool, json_t *params,
     ngx_amt_wsman_request_t *req, const char *arg);
@@ -97,8 +100,7 @@ static golden_t  goldens[] = {
 
     { "AMT.AlarmClockService.AddAlarm", golden_alarm, NULL },
     { "AMT.AuditLog.ReadRecords", golden_audit_log, NULL },
-    { "AMT.AuthorizationService.SetAdminAclEntryEx",
-      golden_named, "Username DigestPassword" },
+    { "AMT.AuthorizationService.SetAdminAclEntryEx", golden_password, NULL },
     { "AMT.MessageLog.PositionToFirstRecord", golden_named, "" },
     { "AMT.MessageLog.GetRecords", golden_event_log, NULL },
     { "AMT.PublicKeyManagementService.AddKey", golden_named, "KeyBlob" },
@@ -109,7 +111,7 @@ static golden_t  goldens[] = {
       golden_object, NULL },
     { "AMT.SetupAndConfigurationService.CommitChanges", golden_named, "" },
     { "AMT.SetupAndConfigurationService.SetMEBxPassword",
-      golden_named, "Password" },
+      golden_password, "MEBx" },
     { "AMT.SetupAndConfigurationService.Unprovision",
       golden_named, "ProvisioningMode=1" },
     { "AMT.TimeSynchronizationService.GetLowAccuracyTimeSynch",
@@ -181,6 +183,8 @@ static const char  *required[] = {
     "CIM.KVMRedirectionSAP.Get",
     "CIM.KVMRedirectionSAP.RequestStateChange.2",
     "CIM.KVMRedirectionSAP.RequestStateChange.3",
+    "AMT.AuthorizationService.SetAdminAclEntryEx",
+    "AMT.SetupAndConfigurationService.SetMEBxPassword",
     "IPS.KVMRedirectionSettingData.Get",
     "IPS.KVMRedirectionSettingData.Put",
     "IPS.OptInService.Get",
@@ -688,6 +692,37 @@ golden_consent(ngx_pool_t *pool, json_t *params, ngx_amt_wsman_request_t *req,
     code = unit_str(text);
 
     return ngx_amt_consent_input(pool, &code, &req->body);
+}
+
+
+static ngx_int_t
+golden_password(ngx_pool_t *pool, json_t *params,
+    ngx_amt_wsman_request_t *req, const char *arg)
+{
+    u_char     digest[16];
+    ngx_str_t  first, second, out;
+
+    first = unit_str(json_string_value(json_array_get(params, 0)));
+
+    if (arg) {
+        return ngx_amt_password_mebx(pool, &first, &req->body);
+    }
+
+    second = unit_str(json_string_value(json_array_get(params, 1)));
+
+    if (second.len > ngx_base64_encoded_length(16)) {
+        return NGX_ERROR;
+    }
+
+    out.data = ngx_pnalloc(pool, ngx_base64_decoded_length(second.len) + 1);
+
+    if (ngx_decode_base64(&out, &second) != NGX_OK || out.len != 16) {
+        return NGX_ERROR;
+    }
+
+    memcpy(digest, out.data, 16);
+
+    return ngx_amt_password_acl(pool, &first, digest, &req->body);
 }
 
 
