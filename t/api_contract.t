@@ -289,6 +289,108 @@ for my $l (@layouts) {
         (?:null|"$time"),"deviceInfo":null\}$/x, 'device record');
 }
 
+# ---- defects of the original that must not be here ----
+
+my $amt = '/api/v1/amt';
+sub post { $t->post("$amt/$_[0]/$first", %as, json => $_[1]) }
+sub while_it {
+    my ($how, $ask) = @_;
+    $sim->misbehave(0, $how);
+    my $r = $ask->();
+    $sim->misbehave(0, 'off');
+    return $r;
+}
+sub settled { $t->wait_for(sub { $t->get("$amt/power/state/$first", %as)
+    ->{json}{powerstate} == 2 }) }
+
+# a process that dies of a login
+is($t->post('/api/v1/authorize?username=standalone', json => { password =>
+    'x' })->{status}, 400, 'user name in the query');
+is($t->post('/api/v1/authorize?username=a&password=b')->{status}, 400,
+    'both in the query');
+
+# injection
+my $evil = q(a</h:ElementName><x>&"');
+$t->delete("$amt/alarmOccurrences/$first", %as, json => { Name => 'evil' });
+is(post('alarmOccurrences', { ElementName => $evil, InstanceID => 'evil',
+    StartTime => '2031-01-02T03:04:05Z' })->{json}{status}, 'SUCCESS',
+    'alarm with markup in its name');
+is((grep { $_->{InstanceID} eq 'evil' }
+    @{$sim->instances(0, 'IPS_AlarmClockOccurrence')})[0]{ElementName}, $evil,
+    'is that name');
+is($t->delete("$amt/certificates/$first/%3C%2Fw%3ASelector%3E%26", %as)
+    ->{status}, 404, 'certificate handle with markup');
+is($t->put("$amt/kvm/displays/$first", %as, json => { displayIndex =>
+    '0</h:DefaultScreen>' })->{status}, 400, 'display index with markup');
+
+# faults and nonzero results that were successes
+for my $c (
+    ['at:AddAlarm,return=2', 400, sub { post('alarmOccurrences', {
+        ElementName => 'x', StartTime => '2031-01-02T03:04:05Z' }) }],
+    ['at:Put,fault', 400, sub { $t->put("$amt/kvm/displays/$first", %as,
+        json => { displayIndex => 1 }) }],
+    ['at:RequestStateChange,fault', 400, sub { post('features', {
+        userConsent => 'none', enableSOL => $no, enableIDER => $no,
+        enableKVM => $no }) }],
+    ['at:Put,fault', 400, sub { post('power/bootOptions', { action => 400,
+        useSOL => $no }) }],
+    ['at:ChangeBootOrder,fault', 400, sub { post('power/bootOptions', {
+        action => 400, useSOL => $no }) }],
+    ['at:SetBootConfigRole,fault', 400, sub { post('power/bootOptions', {
+        action => 400, useSOL => $no }) }],
+    ['at:Unprovision,fault', 400, sub {
+        $t->delete("$amt/deactivate/$first", %as) }])
+{
+    is(while_it($c->[0], $c->[2])->{status}, $c->[1], "$c->[0] is told");
+}
+
+# boot options that could not be asked for
+for my $c ([{ action => 105, useSOL => $no }, 400, 'no boot details'],
+    [{ action => 107, useSOL => $no, bootDetails => {} }, 400, 'no path'],
+    [{ action => 105, useSOL => $no, bootDetails => { url => 'http://a.bc/'
+        . 'x' x 300 } }, 400, 'URL is too long'],
+    (map { [{ action => $_, useSOL => $no }, 400, "action $_"] } 104, 500,
+        501))
+{
+    is(post('power/bootOptions', $c->[0])->{status}, $c->[1], $c->[2]);
+}
+sub last_boot { $sim->state(0)->{last_boot} || {} }
+settled();
+is(post('power/bootOptions', { action => '400', useSOL => 'false' })
+    ->{json}{Body}{ReturnValue}, 0, 'action as text');
+ok($t->wait_for(sub { JSON::PP->new->canonical->encode(last_boot())
+    =~ /Force PXE Boot/ }), 'boots from PXE') or diag explain last_boot();
+settled();
+$sim->add(0, 'CIM_BootSourceSetting', 'InstanceID=Intel(r) AMT: Force '
+    . 'Diagnostic Boot|ElementName=Intel(r) AMT: Boot Source');
+my $r = post('power/bootOptions', { action => 301, useSOL => $no });
+is($r->{json}{Body}{ReturnValue}, 0, 'diagnostic') or diag $r->{body};
+ok($t->wait_for(sub { JSON::PP->new->canonical->encode(last_boot())
+    =~ /Force Diagnostic Boot/ }), 'boots it') or diag explain last_boot();
+settled();
+$sim->set(0, 'AMT_BootSettingData.UEFIHTTPSBootEnabled', 'true');
+$r = post('power/bootOptions', { action => 105, useSOL => $no,
+    bootDetails => { url => 'https://10.1.1.1/boot.efi', username => 'u',
+    password => 'p' } });
+is($r->{status}, 200, 'HTTPS boot with credentials') or diag $r->{body};
+settled();
+
+# actions that were never sent
+for my $n (15, 16, 17) {
+    $sim->mark;
+    post('power/action', { action => $n });
+    ok($sim->wait_event('method', method => 'RequestPowerStateChange'),
+        "action $n is sent");
+    settled();
+}
+
+# text forms
+$sim->set(0, 'AMT_EthernetPortSettings.ElementName', '0123');
+is($t->get("$amt/networkSettings/wired/$first", %as)->{json}{elementName},
+    '0123', 'digits stay text');
+is($t->get('/api/v1/authorize/redirection/' . uc $first, %as)->{status}, 200,
+    'GUID in upper case');
+
 is($sim->stop, 0, 'the gateway kept to the protocol') or diag $sim->log;
 
 AMT::Test::done();
