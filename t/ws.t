@@ -603,7 +603,7 @@ for my $to ('http', 'https') {
 {
     my @open;
     srand 4;
-    for my $i (1 .. 300) {
+    for my $i (1 .. 200) {
         my $what = int rand 6;
         my ($s) = eval { open_ws('/ws', to => rand() < 0.3 ? 'https' : 'http',
             early => rand() < 0.3 ? frame(0x81, 'e') : '') };
@@ -621,7 +621,7 @@ for my $to ('http', 'https') {
     }
     my ($s) = open_ws('/ws');
     $s->syswrite(frame(0x81, 'alive'));
-    is(read_until($s, qr/alive/), "\x81\x05alive", 'after 300 rude clients');
+    is(read_until($s, qr/alive/), "\x81\x05alive", 'after 200 rude clients');
 }
 
 # ---- reload, the end of a worker --------------------------------------------------
