@@ -11,6 +11,7 @@
 #include "call/ngx_amt_call.h"
 #include "flow/ngx_amt_flow.h"
 #include "relay/ngx_amt_relay_status.h"
+#include "ws/ngx_amt_ws_conn.h"
 #include "vault/ngx_http_amt_vault.h"
 #include "events/ngx_amt_mqtt.h"
 #include "events/ngx_amt_webhook.h"
@@ -29,6 +30,7 @@ typedef struct {
 
 
 static json_t *ngx_http_amt_status_json(void);
+static json_t *ngx_http_amt_status_ws(void);
 static ngx_int_t ngx_http_amt_status_events(json_t *root);
 static void ngx_http_amt_status_flow(void *data, ngx_amt_flow_info_t *info);
 static ngx_buf_t *ngx_http_amt_status_text(ngx_http_request_t *r,
@@ -127,7 +129,7 @@ ngx_http_amt_status_json(void)
                      "s:{s:I,s:I,s:I,s:I,s:I,s:I,s:I},"
                      "s:{s:I,s:I,s:I},"
                      "s:{s:I,s:I},"
-                     "s:o?,s:o}",
+                     "s:o?,s:o?,s:o}",
                      "worker", (json_int_t) ngx_pid,
                      "exiting", ngx_exiting ? 1 : 0,
                      "flows",
@@ -146,6 +148,7 @@ ngx_http_amt_status_json(void)
                      "running", (json_int_t) running,
                      "waiting", (json_int_t) line,
                      "relay", ngx_amt_relay_counters(),
+                     "websockets", ngx_http_amt_status_ws(),
                      "list", status.list);
 
     if (root && ngx_http_amt_status_events(root) != NGX_OK) {
@@ -154,6 +157,39 @@ ngx_http_amt_status_json(void)
     }
 
     return root;
+}
+
+
+/* Open and accepted ones, and who ended them, of this worker */
+
+static json_t *
+ngx_http_amt_status_ws(void)
+{
+    char                 name[32];
+    json_t              *ws;
+    ngx_uint_t           i;
+    ngx_amt_ws_stats_t   stats;
+
+    ngx_amt_ws_stats(&stats);
+
+    ws = json_pack("{s:I,s:I}", "live", (json_int_t) stats.live,
+                   "accepted", (json_int_t) stats.accepted);
+
+    for (i = NGX_AMT_WS_END_OWNER; i <= NGX_AMT_WS_END_INTERNAL; i++) {
+        *ngx_snprintf((u_char *) name, sizeof(name) - 1, "ended_%s",
+                      ngx_amt_ws_end_name(i))
+            = '\0';
+
+        /* a NULL object is refused, too */
+
+        if (json_object_set_new(ws, name, json_integer(stats.ended[i])) != 0)
+        {
+            json_decref(ws);
+            return NULL;
+        }
+    }
+
+    return ws;
 }
 
 
@@ -282,7 +318,7 @@ ngx_http_amt_status_text(ngx_http_request_t *r, json_t *root)
     const char  *what, *name;
 
     static const char  *kinds[] = { "flows", "calls", "vault", "relay",
-                                    "mqtt" };
+                                    "websockets", "mqtt" };
 
     list = json_object_get(root, "list");
     hooks = json_object_get(root, "webhooks");

@@ -54,6 +54,7 @@ my $http = <<'EOF2';
             amt_ws_timeout 400ms;
             amt_ws_max_message 2k;
         }
+        location = /status { amt_status; }
         location / { return 204; }
     }
 
@@ -619,7 +620,19 @@ for my $to ('http', 'https') {
         if ($what) { close $s } else { push @open, $s }
         shift @open if @open > 20;
     }
+    @open = ();
     my ($s) = open_ws('/ws');
+    my $ws;
+    $t->wait_for(sub {
+        $ws = $t->get('/status', scheme => 'http')->{json}{websockets};
+        $ws && $ws->{live} == 1;
+    });
+    is($ws && $ws->{live}, 1, 'amt_status: one is open');
+    my $ended = 0;
+    $ended += $ws->{$_} for grep { /^ended_/ } keys %{$ws || {}};
+    is($ended, ($ws->{accepted} // 0) - 1, 'amt_status: the others ended');
+    cmp_ok($ws->{"ended_$_"} // 0, '>', 0, "amt_status: by $_")
+        for qw(client gateway protocol lost timeout idle internal);
     $s->syswrite(frame(0x81, 'alive'));
     is(read_until($s, qr/alive/), "\x81\x05alive", 'after 200 rude clients');
 }

@@ -894,6 +894,13 @@ ngx_amt_ws_finish(ngx_amt_ws_t *ws)
     c = ws->connection;
 
     if (ws->dead) {
+
+        /* reset_timedout_connection */
+
+        if (ws->result.end == NGX_AMT_WS_END_TIMEOUT) {
+            c->timedout = 1;
+        }
+
         rc = NGX_HTTP_CLIENT_CLOSED_REQUEST;
 
     } else {

@@ -225,7 +225,11 @@ ngx_amt_ws_list(ngx_str_t *value, const char *token)
             p++;
         }
 
-        end = p++;
+        end = p;
+
+        if (p < last) {
+            p++;
+        }
 
         while (start < end && (*start == ' ' || *start == '\t')) {
             start++;

@@ -101,7 +101,6 @@ struct ngx_amt_ws_s {
     unsigned                       close_sent:1;  /* or queued */
     unsigned                       close_seen:1;
     unsigned                       dead:1;        /* no more output */
-    unsigned                       drained:1;     /* drain() was called */
     unsigned                       freed:1;
 };
 
