@@ -47,6 +47,7 @@ DEPS_BUILD = gcc make libc6-dev nginx-dev libssl-dev libpcre2-dev zlib1g-dev \
 	libcjose-dev libcrypt-dev libmosquitto-dev
 DEPS_TEST  = clang valgrind binutils dpkg-dev patch \
 	xz-utils sqlite3 perl libio-socket-ssl-perl libnet-ssleay-perl \
+	libyaml-libyaml-perl libjson-validator-perl \
 	iproute2 util-linux procps mosquitto mosquitto-clients node-ws \
 	chromium
 DEPS_LINT  = clang-tidy cppcheck

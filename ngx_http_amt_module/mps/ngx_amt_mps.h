@@ -33,6 +33,7 @@ typedef struct {
     ngx_str_t              body;         /* in the call's pool, or static */
     ngx_uint_t             retry;        /* Retry-After, seconds, or 0 */
     unsigned               html:1;
+    unsigned               yaml:1;
     unsigned               no_store:1;   /* holds a token */
     unsigned               secret:1;     /* body is the pool's, and wiped */
 } ngx_amt_reply_t;
@@ -49,6 +50,7 @@ typedef struct {
     ngx_uint_t             bulk_rate;      /* devices a second; 0: no limit */
     ngx_msec_t             bulk_timeout;
     ngx_str_t              ciracert;     /* PEM text, CRLF */
+    ngx_str_t              openapi;      /* text of the document, or empty */
 } ngx_amt_mps_conf_t;
 
 
@@ -110,9 +112,14 @@ ngx_int_t ngx_amt_mps_devices_disconnect(ngx_amt_flow_t *f, void *data);
 ngx_int_t ngx_amt_mps_ciracert(ngx_amt_flow_t *f, void *data);
 ngx_int_t ngx_amt_mps_health(ngx_amt_flow_t *f, void *data);
 ngx_int_t ngx_amt_mps_version(ngx_amt_flow_t *f, void *data);
+ngx_int_t ngx_amt_mps_openapi(ngx_amt_flow_t *f, void *data);
 
 ngx_int_t ngx_amt_mps_device(ngx_amt_flow_t *f, void *data);
 ngx_int_t ngx_amt_mps_deactivate(ngx_amt_flow_t *f, void *data);
+
+/* amt_openapi: reads the file; NGX_ERROR is logged. */
+ngx_int_t ngx_amt_mps_openapi_read(ngx_conf_t *cf, ngx_str_t *name,
+    ngx_str_t *text);
 
 void ngx_amt_mps_json_drop(void *data);
 void ngx_amt_mps_write_drop(void *data);

@@ -68,6 +68,9 @@ ngx_amt_reply_send(ngx_amt_api_t *api, ngx_http_request_t *r)
         if (reply->html) {
             ngx_str_set(&r->headers_out.content_type, "text/html");
 
+        } else if (reply->yaml) {
+            ngx_str_set(&r->headers_out.content_type, "application/yaml");
+
         } else {
             ngx_str_set(&r->headers_out.content_type, "application/json");
         }

@@ -50,5 +50,13 @@ const ngx_amt_route_t  ngx_amt_routes_server[] = {
       NULL, NULL,
       "Exception during version request", NULL },
 
+    { NGX_HTTP_GET, "openapi.yaml",
+      0, 0,
+      NULL,
+      ngx_amt_mps_openapi, sizeof(ngx_amt_api_frame_t),
+      NULL, NULL, NULL,
+      NULL, NULL,
+      "Exception during OpenAPI request", NULL },
+
     { 0, NULL, 0, 0, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL, NULL, NULL }
 };

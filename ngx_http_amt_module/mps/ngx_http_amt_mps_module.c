@@ -20,6 +20,8 @@ static char *ngx_http_amt_mps_api(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_amt_mps_ciracert(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static char *ngx_http_amt_mps_openapi(ngx_conf_t *cf, ngx_command_t *cmd,
+    void *conf);
 static ngx_int_t ngx_http_amt_mps_root(ngx_conf_t *cf, ngx_str_t *file,
     ngx_str_t *text);
 
@@ -100,6 +102,13 @@ static ngx_command_t  ngx_http_amt_mps_commands[] = {
     { ngx_string("amt_ciracert"),
       NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
       ngx_http_amt_mps_ciracert,
+      NGX_HTTP_LOC_CONF_OFFSET,
+      0,
+      NULL },
+
+    { ngx_string("amt_openapi"),
+      NGX_HTTP_MAIN_CONF|NGX_HTTP_SRV_CONF|NGX_HTTP_LOC_CONF|NGX_CONF_TAKE1,
+      ngx_http_amt_mps_openapi,
       NGX_HTTP_LOC_CONF_OFFSET,
       0,
       NULL },
@@ -419,6 +428,7 @@ ngx_http_amt_mps_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->bulk_timeout, prev->bulk_timeout,
                               60 * 60 * 1000);
     ngx_conf_merge_str_value(conf->ciracert, prev->ciracert, "");
+    ngx_conf_merge_str_value(conf->openapi, prev->openapi, "");
 
     if (!conf->enable) {
         return NGX_CONF_OK;
@@ -519,6 +529,28 @@ ngx_http_amt_mps_ciracert(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     if (ngx_http_amt_mps_root(cf, &value[1], &mcf->ciracert) != NGX_OK) {
+        return NGX_CONF_ERROR;
+    }
+
+    return NGX_CONF_OK;
+}
+
+
+static char *
+ngx_http_amt_mps_openapi(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
+{
+    ngx_amt_mps_conf_t  *mcf = conf;
+    ngx_str_t           *value;
+
+    if (mcf->openapi.data) {
+        return "is duplicate";
+    }
+
+    value = cf->args->elts;
+
+    if (ngx_conf_full_name(cf->cycle, &value[1], 1) != NGX_OK
+        || ngx_amt_mps_openapi_read(cf, &value[1], &mcf->openapi) != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
