@@ -227,7 +227,13 @@ ngx_amt_flow_run(ngx_amt_flow_t *f)
 
     for ( ;; ) {
 
-        if (p->stop && p->shield == 0) {
+        /*
+         * Nobody waits for a cancelled flow.  One whose budget ended in a
+         * shielded section may have done all it was to do: it goes on as long
+         * as that takes no time.
+         */
+
+        if (p->stop == NGX_AMT_ERR_CANCELLED && p->shield == 0) {
             ngx_amt_flow_abandon(f);
             return;
         }
@@ -263,7 +269,8 @@ ngx_amt_flow_run(ngx_amt_flow_t *f)
             if (p->seq) {
 
                 if (p->stop && p->shield == 0) {
-                    continue;
+                    ngx_amt_flow_abandon(f);
+                    return;
                 }
 
                 p->running = 0;

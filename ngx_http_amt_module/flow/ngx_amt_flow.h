@@ -187,7 +187,9 @@ void ngx_amt_flow_cancel(ngx_amt_flow_t *f);
 /*
  * Nested; while > 0 neither cancel nor budget interrupt the flow.  What runs
  * inside must end by itself (every operation has a timeout of its own).  A
- * section ends at the latest when the frame that opened it returns.
+ * section ends at the latest when the frame that opened it returns.  A flow
+ * whose budget ended meanwhile keeps its result when it has nothing more to
+ * wait for; else it ends with ERR_BUDGET at the next wait.
  */
 void ngx_amt_flow_shield(ngx_amt_flow_t *f);
 void ngx_amt_flow_unshield(ngx_amt_flow_t *f);

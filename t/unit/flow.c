@@ -174,7 +174,7 @@ on_done(ngx_amt_flow_t *f, ngx_int_t rc, void *data)
 
 enum {
     SLEEP = 1, AT_ONCE, OP, SUB, SWITCH, FAIL, SILENT, SHIELD, LEAVE_SHIELD,
-    NOTHING, TWO, FORGOTTEN, FORGOTTEN_CALL, DEEP, TWICE, UNSHIELD, AGAIN,
+    SHIELD_ALL, SHIELD_ONE, EMPTY, NOTHING, TWO, FORGOTTEN, FORGOTTEN_CALL, DEEP, TWICE, UNSHIELD, AGAIN,
     CANCEL_SELF, NEVER_CALLED, CALL_BESIDE, RC, NO_FRAME, LONG_CHAIN
 };
 
@@ -263,6 +263,24 @@ frame_body(ngx_amt_flow_t *f, void *data)
         ngx_amt_flow_unshield(f);
         ngx_amt_await(f, v, op_start(f));
         break;
+
+    case SHIELD_ALL:
+
+        /* the section ends with its frame, work without waiting follows */
+
+        ngx_amt_await_rc(f, v, ngx_amt_call(f, frame(f, SHIELD_ONE)));
+        v->seen = v->frame.rc == NGX_OK;
+        if (v->frame.rc != NGX_OK) {
+            return v->frame.rc;
+        }
+        ngx_amt_await(f, v, op_at_once(f, NGX_OK));
+        ngx_amt_await(f, v, ngx_amt_call(f, frame(f, EMPTY)));
+        break;
+
+    case SHIELD_ONE:
+        ngx_amt_flow_shield(f);
+        ngx_amt_await_rc(f, v, op_start(f));
+        return v->frame.rc;
 
     case LEAVE_SHIELD:
         ngx_amt_await_rc(f, v, ngx_amt_call(f, frame(f, SHIELD)));
@@ -469,6 +487,41 @@ test_promises(void)
     op_complete(op_first(), NGX_OK);
     turn(0);
     ok(dones == 1 && done_err == NGX_AMT_ERR_BUDGET, "budget after it");
+
+    f = run(SHIELD_ALL, 300);
+    turn(300);
+    ok(dones == 0, "shielded to its end");
+    op_complete(op_first(), NGX_OK);
+    turn(0);
+    ok(dones == 1 && done_rc == NGX_OK && done_err == NGX_AMT_ERR_NONE,
+       "what was done in it counts, also when the budget ended");
+
+    f = run(SHIELD_ALL, 300);
+    turn(300);
+    op_complete(op_first(), NGX_DECLINED);
+    turn(0);
+    ok(dones == 1 && done_rc == NGX_DECLINED, "whatever the result is");
+
+    f = run(SHIELD_ALL, 300);
+    turn(300);
+    op_complete(op_first(), NGX_ERROR);
+    turn(0);
+    ok(dones == 1 && done_rc == NGX_ERROR && done_err == NGX_AMT_ERR_INTERNAL,
+       "a failure keeps its reason");
+
+    f = run(SHIELD_ALL, 300);
+    turn(300);
+    ngx_amt_flow_cancel(f);
+    op_complete(op_first(), NGX_OK);
+    turn(0);
+    ok(dones == 1 && done_rc == NGX_OK, "cancelled after its time: no change");
+
+    f = run(SHIELD_ALL, 300);
+    ngx_amt_flow_cancel(f);
+    op_complete(op_first(), NGX_OK);
+    turn(0);
+    ok(dones == 1 && done_err == NGX_AMT_ERR_CANCELLED,
+       "cancelled within its time: nobody asks");
 
     f = run(LEAVE_SHIELD, 0);
     op = op_first();
