@@ -56,7 +56,8 @@ typedef enum {
     NGX_CIRA_DIAL_OK = 0,
     NGX_CIRA_DIAL_REFUSED,               /* device sent OPEN_FAILURE: reason */
     NGX_CIRA_DIAL_BUSY,                  /* queue full or pool exhausted */
-    NGX_CIRA_DIAL_TIMEOUT,               /* no confirmation in time */
+    NGX_CIRA_DIAL_TIMEOUT,               /* no confirmation in time; reason 1:
+                                            its turn did not come in time */
     NGX_CIRA_DIAL_LOST                   /* session ended */
 } ngx_cira_dial_rc_e;
 
@@ -101,6 +102,7 @@ struct ngx_cira_dial_s {
     ngx_queue_t           queue;
     ngx_cira_session_t   *session;
     ngx_cira_channel_t   *channel;
+    ngx_msec_t            since;         /* waits */
     unsigned              reused:1;      /* channel came from the pool */
     unsigned              waiting:1;
 };

@@ -33,6 +33,7 @@ static void ngx_cira_channel_fail(ngx_cira_channel_t *ch,
     ngx_cira_dial_rc_e rc, ngx_uint_t reason);
 static ngx_cira_channel_t *ngx_cira_channel_find(ngx_cira_session_t *s,
     uint32_t id);
+static void ngx_cira_dials_timeout(ngx_cira_session_t *s);
 static void ngx_cira_dial_unqueue(ngx_cira_dial_t *d);
 static void ngx_cira_slot_free(ngx_cira_session_t *s, ngx_cira_dial_t *d);
 
@@ -59,6 +60,7 @@ ngx_cira_channel_dial(ngx_cira_session_t *s, ngx_cira_dial_t *d)
 
     ngx_queue_insert_tail(&s->dials, &d->queue);
     d->waiting = 1;
+    d->since = ngx_current_msec;
     s->ndials++;
 
     ngx_cira_session_post(s);
@@ -688,6 +690,8 @@ ngx_cira_channels_timeout(ngx_cira_session_t *s)
     ngx_queue_t         *q;
     ngx_cira_channel_t  *ch;
 
+    ngx_cira_dials_timeout(s);
+
     for (q = ngx_queue_head(&s->channels);
          q != ngx_queue_sentinel(&s->channels);
          q = ngx_queue_next(q))
@@ -743,14 +747,46 @@ ngx_cira_channels_timeout(ngx_cira_session_t *s)
 }
 
 
+/* those whose turn did not come; the first has waited longest */
+
+static void
+ngx_cira_dials_timeout(ngx_cira_session_t *s)
+{
+    ngx_queue_t      *q;
+    ngx_cira_dial_t  *d;
+
+    while (!ngx_queue_empty(&s->dials)) {
+        q = ngx_queue_head(&s->dials);
+        d = ngx_queue_data(q, ngx_cira_dial_t, queue);
+
+        if (ngx_current_msec - d->since < s->conf->queue_timeout) {
+            return;
+        }
+
+        ngx_cira_dial_unqueue(d);
+        d->session = NULL;
+        d->opened(d, NGX_CIRA_DIAL_TIMEOUT, 1);
+    }
+}
+
+
 ngx_uint_t
 ngx_cira_channels_deadline(ngx_cira_session_t *s, ngx_msec_t *deadline)
 {
     ngx_uint_t           found;
     ngx_queue_t         *q;
+    ngx_cira_dial_t     *d;
     ngx_cira_channel_t  *ch;
 
     found = 0;
+
+    if (!ngx_queue_empty(&s->dials)) {
+        q = ngx_queue_head(&s->dials);
+        d = ngx_queue_data(q, ngx_cira_dial_t, queue);
+
+        *deadline = d->since + s->conf->queue_timeout;
+        found = 1;
+    }
 
     for (q = ngx_queue_head(&s->channels);
          q != ngx_queue_sentinel(&s->channels);

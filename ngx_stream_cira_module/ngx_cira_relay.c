@@ -23,11 +23,15 @@
 #define NGX_CIRA_RELAY_PAUSE    100      /* ms */
 #define NGX_CIRA_RELAY_DISCARD  65536    /* bytes */
 
+#define NGX_CIRA_RELAY_WAITED                                                \
+    "no channel of the device became free in time"
+
 
 static void ngx_cira_relay_read(ngx_event_t *rev);
 static void ngx_cira_relay_write(ngx_event_t *wev);
 static void ngx_cira_relay_timer(ngx_event_t *ev);
 static void ngx_cira_relay_set_timer(ngx_cira_tunnel_t *t, ngx_msec_t time);
+static void ngx_cira_relay_tick(ngx_cira_tunnel_t *t);
 static void ngx_cira_relay_wait(ngx_cira_tunnel_t *t);
 static void ngx_cira_relay_open(ngx_cira_tunnel_t *t);
 static void ngx_cira_relay_up(ngx_cira_tunnel_t *t);
@@ -177,6 +181,14 @@ ngx_cira_relay_set_timer(ngx_cira_tunnel_t *t, ngx_msec_t time)
 
 
 static void
+ngx_cira_relay_tick(ngx_cira_tunnel_t *t)
+{
+    ngx_cira_relay_set_timer(t, ngx_min(t->conf->send_timeout,
+                                        NGX_CIRA_RELAY_TICK));
+}
+
+
+static void
 ngx_cira_relay_timer(ngx_event_t *ev)
 {
     ngx_connection_t      *c;
@@ -202,8 +214,7 @@ ngx_cira_relay_timer(ngx_event_t *ev)
 
     case NGX_CIRA_TUNNEL_DIAL:
         ngx_cira_channel_cancel(&t->dial);
-        ngx_cira_relay_refuse(t, 504, 0, "no channel of the device became "
-                              "free in time");
+        ngx_cira_relay_refuse(t, 504, 0, NGX_CIRA_RELAY_WAITED);
         return;
 
     case NGX_CIRA_TUNNEL_ASK:
@@ -223,7 +234,14 @@ ngx_cira_relay_timer(ngx_event_t *ev)
             return;
         }
 
-        ngx_cira_relay_set_timer(t, NGX_CIRA_RELAY_TICK);
+        if (t->unread
+            && ngx_current_msec - t->taken >= t->conf->send_timeout)
+        {
+            ngx_cira_relay_finalize(t, "client takes no data");
+            return;
+        }
+
+        ngx_cira_relay_tick(t);
         return;
 
     case NGX_CIRA_TUNNEL_FLUSH:
@@ -369,7 +387,7 @@ ngx_cira_relay_open(ngx_cira_tunnel_t *t)
     t->progress = ngx_current_msec;
     t->client->log->action = "relaying to a device";
 
-    ngx_cira_relay_set_timer(t, NGX_CIRA_RELAY_TICK);
+    ngx_cira_relay_tick(t);
 
     ngx_post_event(t->client->write, &ngx_posted_events);
     ngx_post_event(t->client->read, &ngx_posted_events);
@@ -705,6 +723,12 @@ ngx_cira_relay_flush(ngx_cira_tunnel_t *t)
         n = c->send(c, b->pos, b->last - b->pos);
 
         if (n == NGX_AGAIN || n == 0) {
+
+            if (!t->unread) {
+                t->unread = 1;
+                t->taken = ngx_current_msec;
+            }
+
             return ngx_handle_write_event(c->write, 0) == NGX_OK ? NGX_AGAIN
                                                                  : NGX_ERROR;
         }
@@ -714,8 +738,10 @@ ngx_cira_relay_flush(ngx_cira_tunnel_t *t)
         }
 
         b->pos += n;
+        t->taken = ngx_current_msec;
     }
 
+    t->unread = 0;
     b->pos = b->start;
     b->last = b->start;
 
@@ -900,8 +926,8 @@ ngx_cira_relay_opened(ngx_cira_dial_t *d, ngx_cira_dial_rc_e rc,
         return;
 
     case NGX_CIRA_DIAL_TIMEOUT:
-        ngx_cira_relay_refuse(t, 504, 0, "device did not confirm the "
-                              "channel");
+        ngx_cira_relay_refuse(t, 504, 0, reason ? NGX_CIRA_RELAY_WAITED
+                              : "device did not confirm the channel");
         return;
 
     default: /* NGX_CIRA_DIAL_LOST */

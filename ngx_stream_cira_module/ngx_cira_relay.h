@@ -28,6 +28,7 @@
 typedef struct {
     ngx_flag_t            enable;
     ngx_msec_t            timeout;       /* until the channel is open */
+    ngx_msec_t            send_timeout;  /* for a client that reads nothing */
     ngx_array_t          *allow;         /* of uid_t; NULL: worker and root */
     ngx_array_t          *secrets;       /* of SHA-256, see the module */
     ngx_uint_t            all;           /* any local user */
@@ -68,6 +69,7 @@ typedef struct {
     ngx_buf_t                  down;     /* device to client */
 
     ngx_msec_t                 progress; /* when up moved last */
+    ngx_msec_t                 taken;    /* when down did */
     size_t                     discarded;
     size_t                     rest;     /* of the owner's refusal */
 
@@ -82,6 +84,7 @@ typedef struct {
     unsigned                   parsed:1;     /* request is valid */
     unsigned                   eof:1;        /* client sent FIN */
     unsigned                   stalled:1;    /* up does not move */
+    unsigned                   unread:1;     /* down does not */
     unsigned                   shut:1;       /* FIN was passed on */
     unsigned                   linger:1;     /* answer is sent */
     unsigned                   answered:1;   /* owner's head is complete */

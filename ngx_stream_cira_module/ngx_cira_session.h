@@ -60,6 +60,7 @@ typedef struct {
     ngx_msec_t            auth_retry;
     ngx_uint_t            channels;
     ngx_uint_t            queue;
+    ngx_msec_t            queue_timeout;
     size_t                window;
     size_t                window_redirection;
 } ngx_cira_conf_t;

@@ -1,8 +1,8 @@
 
 /*
  * Directives and variables of CONNECT listeners: cira_connect,
- * cira_connect_allow, cira_connect_secret, cira_connect_timeout; and who may
- * use them.
+ * cira_connect_allow, cira_connect_secret, cira_connect_timeout,
+ * cira_connect_send_timeout; and who may use them.
  *
  * A CONNECT listener gives raw access to devices.  Over TCP nginx -t accepts
  * it only with client certificates, or with a secret behind TLS or on
@@ -17,6 +17,7 @@
 #include <pwd.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
+#include "ngx_cira_conf.h"
 #include "ngx_cira_relay.h"
 #include "ngx_cira_worker.h"
 
@@ -97,6 +98,13 @@ static ngx_command_t  ngx_stream_cira_connect_commands[] = {
       NGX_STREAM_SRV_CONF_OFFSET,
       offsetof(ngx_cira_connect_conf_t, timeout),
       NULL },
+
+    { ngx_string("cira_connect_send_timeout"),
+      NGX_STREAM_MAIN_CONF|NGX_STREAM_SRV_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_STREAM_SRV_CONF_OFFSET,
+      offsetof(ngx_cira_connect_conf_t, send_timeout),
+      &ngx_cira_conf_positive },
 
       ngx_null_command
 };
@@ -354,6 +362,7 @@ ngx_stream_cira_connect_create_conf(ngx_conf_t *cf)
     }
 
     ccf->timeout = NGX_CONF_UNSET_MSEC;
+    ccf->send_timeout = NGX_CONF_UNSET_MSEC;
     ccf->allow = NGX_CONF_UNSET_PTR;
     ccf->secrets = NGX_CONF_UNSET_PTR;
 
@@ -372,6 +381,7 @@ ngx_stream_cira_connect_merge_conf(ngx_conf_t *cf, void *parent, void *child)
     }
 
     ngx_conf_merge_msec_value(conf->timeout, prev->timeout, 60000);
+    ngx_conf_merge_msec_value(conf->send_timeout, prev->send_timeout, 60000);
     ngx_conf_merge_ptr_value(conf->allow, prev->allow, NULL);
     ngx_conf_merge_ptr_value(conf->secrets, prev->secrets, NULL);
 

@@ -7,6 +7,7 @@
  */
 
 
+#include "ngx_cira_conf.h"
 #include "ngx_cira_session.h"
 #include "ngx_cira_zone.h"
 
@@ -114,6 +115,13 @@ static ngx_command_t  ngx_stream_cira_commands[] = {
       NGX_STREAM_SRV_CONF_OFFSET,
       offsetof(ngx_cira_conf_t, queue),
       &ngx_stream_cira_queue_bounds },
+
+    { ngx_string("cira_queue_timeout"),
+      NGX_STREAM_MAIN_CONF|NGX_STREAM_SRV_CONF|NGX_CONF_TAKE1,
+      ngx_conf_set_msec_slot,
+      NGX_STREAM_SRV_CONF_OFFSET,
+      offsetof(ngx_cira_conf_t, queue_timeout),
+      &ngx_cira_conf_positive },
 
     { ngx_string("cira_window"),
       NGX_STREAM_MAIN_CONF|NGX_STREAM_SRV_CONF|NGX_CONF_TAKE12,
@@ -538,6 +546,7 @@ ngx_stream_cira_create_srv_conf(ngx_conf_t *cf)
     conf->auth_retry = NGX_CONF_UNSET_MSEC;
     conf->channels = NGX_CONF_UNSET_UINT;
     conf->queue = NGX_CONF_UNSET_UINT;
+    conf->queue_timeout = NGX_CONF_UNSET_MSEC;
     conf->window = NGX_CONF_UNSET_SIZE;
     conf->window_redirection = NGX_CONF_UNSET_SIZE;
 
@@ -562,6 +571,8 @@ ngx_stream_cira_merge_srv_conf(ngx_conf_t *cf, void *parent, void *child)
     ngx_conf_merge_msec_value(conf->auth_retry, prev->auth_retry, 5000);
     ngx_conf_merge_uint_value(conf->channels, prev->channels, 6);
     ngx_conf_merge_uint_value(conf->queue, prev->queue, 64);
+    ngx_conf_merge_msec_value(conf->queue_timeout, prev->queue_timeout,
+                              30000);
     ngx_conf_merge_size_value(conf->window, prev->window, 80 * 1024);
     ngx_conf_merge_size_value(conf->window_redirection,
                               prev->window_redirection, 256 * 1024);

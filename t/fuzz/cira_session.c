@@ -411,6 +411,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ready = 1;
         mock_setup();
         mock_conf.queue = 8;
+        mock_conf.queue_timeout = 20000;
     }
 
     ngx_memzero(dial, sizeof(dial));

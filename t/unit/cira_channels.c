@@ -692,6 +692,48 @@ test_limits(void)
 
 
 static void
+test_wait(void)
+{
+    begin();
+    mock_conf.queue_timeout = 3000;
+
+    dial[0].d.slot = 1;
+    dial[1].d.slot = 1;
+    dial[2].d.slot = 1;
+    dial[3].d.slot = 1;
+    peer_connect(&mock, &dial[0], 16992, 100);
+    (void) peer_dial(&mock, &dial[1], 16992);
+    mock_sleep(1000);
+    (void) peer_dial(&mock, &dial[2], 16992);
+    mock_sleep(1900);
+    ok(dial[1].d.waiting && dial[2].d.waiting, "two wait for the slot");
+    mock_sleep(200);
+    ok(dial[1].opened == 1 && dial[1].rc == NGX_CIRA_DIAL_TIMEOUT
+       && dial[1].d.session == NULL && mock.s->ndials == 1,
+       "the first has waited long enough");
+    ok(dial[2].opened == 0, "the second has not");
+    mock_sleep(1000);
+    ok(dial[2].opened == 1 && dial[2].rc == NGX_CIRA_DIAL_TIMEOUT
+       && mock.s->ndials == 0, "now it has");
+    ok(dial[0].closed == 0 && mock.s->slot == &dial[0].d,
+       "who has the slot keeps it");
+
+    (void) peer_dial(&mock, &dial[3], 16992);
+    mock_sleep(2000);
+    ngx_cira_channel_release(&dial[0].d);
+    mock_loop();
+    ok(dial[3].opened == 1 && dial[3].rc == NGX_CIRA_DIAL_OK,
+       "served in time");
+    mock_sleep(3000);
+    ok(dial[3].opened == 1 && dial[3].closed == 0,
+       "time in the queue is no time of the channel");
+
+    mock_conf.queue_timeout = 30000;
+    end(1);
+}
+
+
+static void
 test_slot(void)
 {
     ngx_str_t  state = ngx_string("opaque");
@@ -880,6 +922,7 @@ main(void)
     test_output();
     test_pool();
     test_limits();
+    test_wait();
     test_slot();
     test_backoff();
     test_ready();

@@ -336,6 +336,7 @@ mock_setup(void)
     mock_conf.auth_retry = 5000;
     mock_conf.channels = 6;
     mock_conf.queue = 4;
+    mock_conf.queue_timeout = 30000;
     mock_conf.window = 81920;
     mock_conf.window_redirection = 262144;
 
