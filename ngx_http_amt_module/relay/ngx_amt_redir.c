@@ -165,14 +165,15 @@ ngx_amt_redir_watch(ngx_amt_redir_t *s, u_char **pos, u_char *last,
     }
 
     b = &s->viewer;
+    p = *pos;
 
-    for (p = *pos; p < last && b->len < 8; p++) {
-        b->data[b->len++] = *p;
+    if (b->len == 0 && p < last && *p != NGX_AMT_REDIR_START) {
+        s->done = 1;
+        return NGX_DONE;
+    }
 
-        if (b->data[0] != NGX_AMT_REDIR_START) {
-            *pos = p + 1;
-            goto done;
-        }
+    while (p < last && b->len < 8) {
+        b->data[b->len++] = *p++;
     }
 
     *pos = p;
@@ -187,9 +188,6 @@ ngx_amt_redir_watch(ngx_amt_redir_t *s, u_char **pos, u_char *last,
 
     s->err = NGX_AMT_REDIR_ERR_NONE;
     s->reason = NULL;
-
-done:
-
     s->done = 1;
 
     out->data = b->data;

@@ -412,8 +412,12 @@ ngx_amt_relay_up_login(ngx_amt_relay_session_t *s, u_char **p, u_char *last)
 
         rc = ngx_amt_redir_viewer(s->redir, p, last, &out);
 
-        if (rc == NGX_AGAIN || rc == NGX_DONE) {
+        if (rc == NGX_AGAIN) {
             return NGX_OK;
+        }
+
+        if (rc == NGX_DONE) {
+            return ngx_amt_relay_logged_in(s);
         }
 
         if (rc != NGX_OK) {

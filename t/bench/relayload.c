@@ -434,6 +434,7 @@ static int
 server_event(conn_t *c)
 {
     int            n, rc;
+    u_char        *p;
     static u_char  piece[PIECE];
 
     for ( ;; ) {
@@ -455,14 +456,18 @@ server_event(conn_t *c)
             return n;
         }
 
+        p = buf;
+
         if (c->mode == 0) {
             c->mode = n >= 5 ? (char) buf[4] : 'u';
-            continue;
+            p += n >= 5 ? 5 : n;
         }
 
+        /* a record is not larger than a piece */
+
         if (c->mode == 'e') {
-            c->out = memcpy(piece, buf, n < PIECE ? n : PIECE);
-            c->left = n < PIECE ? n : PIECE;
+            c->left = buf + n - p;
+            c->out = memcpy(piece, p, c->left);
         }
     }
 }

@@ -29,7 +29,11 @@ pump_input(channel_t *c)
 
     if (!c->pump) {
 
-        if (buf_left(&c->in) < 5 || memcmp(p, "PUMP", 4) != 0) {
+        if (buf_left(&c->in) < 5) {
+            return buf_left(&c->in) == 0 || p[0] == 'P';
+        }
+
+        if (memcmp(p, "PUMP", 4) != 0) {
             return 0;
         }
 
