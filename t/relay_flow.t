@@ -98,7 +98,9 @@ for (['text', 'http'], ['binary', 'http'], ['text, TLS', 'https'],
     $t->wait_for(sub { my $n = $down->(); my $still = $n == $last;
         $last = $n; sleep 0.3; $still }, 20);
     my $grown = ($t->rss($worker) - $before) / 16 / 1024;
-    cmp_ok($grown, '<', 512, sprintf 'memory per session: %d KB', $grown);
+    # sanitizers keep what was freed
+    cmp_ok($grown, '<', AMT::Test::variant() ? 4096 : 512,
+        sprintf 'memory per session: %d KB', $grown);
     # sockets on the way hold some megabytes
     cmp_ok($last, '<', 16 * 8_000_000, 'the devices stopped sending');
 
