@@ -297,7 +297,7 @@ my @pids = map {
         POSIX::_exit($r->{status} == 200 ? 0 : $r->{status} == 409 ? 1 : 2);
     }
     $pid;
-} 1 .. 2;
+} 1 .. 6;
 my %codes;
 for my $pid (@pids) { waitpid $pid, 0; $codes{$? >> 8}++ }
 ok($codes{0}, 'at least one succeeds');

@@ -9,19 +9,21 @@
 
 static void ngx_amt_put_value(ngx_amt_xml_writer_t *w,
     const ngx_amt_put_t *change);
-static ngx_uint_t ngx_amt_put_again(ngx_amt_xml_t *instance,
-    ngx_amt_xml_t *x);
 
 
 ngx_int_t
 ngx_amt_put_body(ngx_pool_t *pool, ngx_amt_xml_t *instance,
     const ngx_amt_put_t *changes, ngx_str_t *body)
 {
+    uint64_t               seen;
+    ngx_uint_t             n;
     ngx_amt_xml_t         *x;
     const ngx_amt_put_t   *change;
     ngx_amt_xml_writer_t   w;
 
     ngx_amt_xml_writer_init(&w, pool, NGX_AMT_WSMAN_MAX_REQUEST);
+
+    seen = 0;
 
     for (x = instance->first; x; x = x->next) {
 
@@ -36,15 +38,16 @@ ngx_amt_put_body(ngx_pool_t *pool, ngx_amt_xml_t *instance,
             continue;
         }
 
-        if (!ngx_amt_put_again(instance, x)) {
+        n = change - changes;
+
+        if (!(seen & ((uint64_t) 1 << n))) {
+            seen |= (uint64_t) 1 << n;
             ngx_amt_put_value(&w, change);
         }
     }
 
-    for (change = changes; change->name; change++) {
-        if (change->add
-            && ngx_amt_xml_child(instance, change->name) == NULL)
-        {
+    for (change = changes, n = 0; change->name; change++, n++) {
+        if (change->add && !(seen & ((uint64_t) 1 << n))) {
             ngx_amt_put_value(&w, change);
         }
     }
@@ -76,25 +79,6 @@ ngx_amt_put_value(ngx_amt_xml_writer_t *w, const ngx_amt_put_t *change)
     case NGX_AMT_PUT_OMIT:
         break;
     }
-}
-
-
-/* Is there an earlier element of the same name? */
-
-static ngx_uint_t
-ngx_amt_put_again(ngx_amt_xml_t *instance, ngx_amt_xml_t *x)
-{
-    ngx_amt_xml_t  *y;
-
-    for (y = instance->first; y != x; y = y->next) {
-        if (y->name.len == x->name.len
-            && ngx_memcmp(y->name.data, x->name.data, x->name.len) == 0)
-        {
-            return 1;
-        }
-    }
-
-    return 0;
 }
 
 

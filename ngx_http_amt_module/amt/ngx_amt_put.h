@@ -35,8 +35,8 @@ typedef struct {
 /*
  * Children of an instance: the received ones in their order, those of
  * changes in place (of an array the first one; the others go), new ones
- * behind them.  Of two changes with one name the first counts.  Results as
- * of ngx_amt_xml_done().
+ * behind them.  Up to 64 changes, each with a name of its own.  Results as of
+ * ngx_amt_xml_done().
  */
 ngx_int_t ngx_amt_put_body(ngx_pool_t *pool, ngx_amt_xml_t *instance,
     const ngx_amt_put_t *changes, ngx_str_t *body);

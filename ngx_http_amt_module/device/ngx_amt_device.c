@@ -142,6 +142,7 @@ static ngx_int_t ngx_amt_device_connect_again(ngx_amt_flow_t *f,
     ngx_amt_device_connect_t *v);
 static void ngx_amt_device_take_state(ngx_amt_device_t *dev,
     ngx_str_t *state);
+static size_t ngx_amt_device_leave(ngx_amt_tunnel_t *t, u_char *buf);
 static ngx_int_t ngx_amt_device_login(ngx_amt_flow_t *f,
     ngx_amt_device_t *dev, ngx_uint_t again);
 static ngx_int_t ngx_amt_device_login_body(ngx_amt_flow_t *f, void *data);
@@ -248,6 +249,8 @@ ngx_amt_device_open(ngx_amt_flow_t *f, ngx_cira_info_t *info,
     v->result = result;
 
     ngx_amt_tunnel_init(&dev->tunnel, f->log);
+
+    dev->tunnel.leave = ngx_amt_device_leave;
 
     dev->info = *info;
     dev->options.fresh = fresh ? 1 : 0;
@@ -429,6 +432,29 @@ ngx_amt_device_take_state(ngx_amt_device_t *dev, ngx_str_t *state)
 }
 
 
+/*
+ * A challenge ends the channel, and with it the slot.  The next holder gets
+ * the nonce: with one of his own he would make this one worthless, since
+ * devices know only a few, and of many first calls at once none would ever be
+ * let in.
+ */
+
+static size_t
+ngx_amt_device_leave(ngx_amt_tunnel_t *t, u_char *buf)
+{
+    ngx_amt_digest_t  digest;
+
+    if (t->res->status != 401
+        || ngx_amt_digest_parse(t->res->auth, t->res->n_auth, &digest)
+           != NGX_OK)
+    {
+        return 0;
+    }
+
+    return ngx_amt_digest_encode(&digest, buf);
+}
+
+
 void
 ngx_amt_device_close(ngx_amt_device_t *dev)
 {
@@ -502,6 +528,7 @@ ngx_amt_device_login(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
         dev->have_ha1 = 1;
         dev->from_cache = 1;
         dev->pending = 0;
+        dev->accepted = 0;
         dev->realm_len = (u_char) realm.len;
         ngx_memcpy(dev->realm, realm.data, realm.len);
 

@@ -17,6 +17,7 @@ static ngx_int_t ngx_amt_tunnel_run(ngx_amt_tunnel_t *t);
 static ngx_int_t ngx_amt_tunnel_connected(ngx_amt_tunnel_t *t);
 static ngx_uint_t ngx_amt_tunnel_idle(ngx_amt_tunnel_t *t);
 static void ngx_amt_tunnel_timer(ngx_event_t *ev);
+static void ngx_amt_tunnel_leave(ngx_amt_tunnel_t *t);
 static void ngx_amt_tunnel_cancel(void *data);
 
 
@@ -231,10 +232,40 @@ ngx_amt_tunnel_answer(ngx_amt_tunnel_t *t, ngx_int_t rc, ngx_uint_t rest)
     }
 
     if (!t->res->connect && (!t->res->keepalive || t->out < t->out_last)) {
+        ngx_amt_tunnel_leave(t);
         ngx_amt_tunnel_close(t);
     }
 
     return NGX_OK;
+}
+
+
+/*
+ * The slot goes with the channel, which the device closes.  Through a socket
+ * this would come too late: the owner sees the device's close first.
+ */
+
+static void
+ngx_amt_tunnel_leave(ngx_amt_tunnel_t *t)
+{
+    u_char     buf[NGX_AMT_HTTP_MAX_STATE];
+    ngx_str_t  state;
+
+    if (t->leave == NULL || t->connection || !t->open
+        || t->out < t->out_last)
+    {
+        return;
+    }
+
+    state.data = buf;
+    state.len = t->leave(t, buf);
+
+    if (state.len) {
+        t->dial.poolable = 0;
+        ngx_amt_tunnel_direct_release(t, &state);
+    }
+
+    ngx_explicit_memzero(buf, sizeof(buf));
 }
 
 

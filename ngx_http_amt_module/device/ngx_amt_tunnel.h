@@ -20,12 +20,21 @@
 #define NGX_AMT_TUNNEL_PORT  16992
 
 
-typedef struct {
+typedef struct ngx_amt_tunnel_s  ngx_amt_tunnel_t;
+
+struct ngx_amt_tunnel_s {
     ngx_connection_t         *connection;    /* to the owner's socket */
     ngx_cira_api_t           *api;           /* or dial is in use */
     ngx_cira_dial_t           dial;
     ngx_log_t                *log;
     ngx_event_t               timer;
+
+    /*
+     * Of the caller, or NULL: an answer was read after which the channel is
+     * closed.  Writes what the slot's next holder is to know of it, at most
+     * NGX_AMT_HTTP_MAX_STATE bytes, and returns its length.
+     */
+    size_t                  (*leave)(struct ngx_amt_tunnel_s *t, u_char *buf);
 
     ngx_amt_flow_t           *flow;          /* of the pending operation */
     uint64_t                  seq;
@@ -47,7 +56,7 @@ typedef struct {
                                                 up again */
     unsigned                  unsent:1;      /* closed before the request
                                                 was sent */
-} ngx_amt_tunnel_t;
+};
 
 
 typedef struct {
