@@ -199,7 +199,7 @@ test-asan: deps-test asan-nginx sim unit
 	AMT_BUILD=$(B) AMT_VARIANT=asan $(PROVE) $(TESTS)
 
 test-valgrind: deps-test all sim $(if $(OTHER),plain-nginx)
-	AMT_BUILD=$(B) AMT_VARIANT=valgrind $(PROVE) $(TESTS)
+	AMT_BUILD=$(B) AMT_VARIANT=valgrind $(PROVE) -j$(JOBS) $(TESTS)
 
 
 # Everything against plain nginx in the same run, one table at the end
