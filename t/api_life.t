@@ -44,7 +44,7 @@ while (my ($method, $path, $scope, $flags) = splice @routes, 0, 4) {
     next if $scope eq '0';
     for my $who (qw(reader power devices redirection)) {
         # keys of the table above may read as well, except "redirection"
-        my $may = $scope{$scope} eq $who
+        my $may = ($scope{$scope} // '') eq $who
             || ($scope eq 'NGX_AMT_SCOPE_READ' && $who ne 'redirection');
         my $status = call($method, "$api/$path", as($who), json => {})
             ->{status};

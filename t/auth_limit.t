@@ -136,4 +136,10 @@ my @codes = map { $t->get('/api/v1/devices', scheme => 'http', port => 'http',
     key => "guess $_", headers => { 'X-Site' => 'c' })->{status} } 1 .. 6;
 is("@codes", '401 401 401 401 429 429', 'API keys are counted in the same way');
 
+my $r = $t->get('/api/v1/devices', scheme => 'http', port => 'http',
+    key => 'guess', headers => { 'X-Site' => 'c' });
+ok(($r->{headers}{'retry-after'} // 0) > 20
+    && $r->{headers}{'retry-after'} <= 60, 'and the answer says how long')
+    or diag explain $r->{headers};
+
 AMT::Test::done();

@@ -169,7 +169,6 @@ static ngx_int_t
 ngx_amt_auth_key(ngx_http_request_t *r, ngx_str_t *key,
     ngx_amt_identity_t *id)
 {
-    time_t                          wait;
     ngx_amt_limit_key_t             client;
     ngx_amt_principal_t            *p;
     ngx_amt_principals_t           *keys;
@@ -201,7 +200,9 @@ ngx_amt_auth_key(ngx_http_request_t *r, ngx_str_t *key,
         return NGX_ERROR;
     }
 
-    if (ngx_amt_limit_guess(&amcf->limit, &client, &guess, &wait) != NGX_OK) {
+    if (ngx_amt_limit_guess(&amcf->limit, &client, &guess, &id->retry)
+        != NGX_OK)
+    {
         return NGX_BUSY;
     }
 

@@ -39,6 +39,7 @@ typedef struct {
                                             credential is bound to none: only
                                             then may a tenantId of query or
                                             body choose one */
+    time_t            retry;             /* NGX_BUSY: in so many seconds */
 } ngx_amt_identity_t;
 
 
@@ -50,7 +51,7 @@ typedef struct {
  * Authorization: Bearer (an API key or a token), from the request's pool.
  * NGX_OK; NGX_DECLINED: none or bad credentials (answer 401, contract body);
  * NGX_ABORT: token expired (401 {"exp":"token expired"}); NGX_BUSY: this
- * address failed too often (429); NGX_ERROR: internal.
+ * address failed too often (429, id->retry); NGX_ERROR: internal.
  */
 ngx_int_t ngx_amt_auth_identify(ngx_http_request_t *r,
     ngx_amt_identity_t *id);

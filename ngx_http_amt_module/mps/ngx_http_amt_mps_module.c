@@ -272,7 +272,7 @@ ngx_http_amt_mps_allowed(ngx_amt_api_t *api, ngx_http_request_t *r,
         goto refused;
 
     case NGX_BUSY:
-        api->reply.retry = 10;
+        api->reply.retry = api->id.retry;
         rc = ngx_amt_reply_error(api, 429,
                                  "Too many failed attempts from this address");
         goto refused;
