@@ -11,7 +11,9 @@ use MIME::Base64;
 
 my %key = %AMT::Api::key;
 my $slow = AMT::Test::slow();
-my ($t, $vault) = AMT::Api::start(test => { log_level => 'debug' },
+# nginx's own debug messages do not pass the sanitizers
+my $level = $slow == 1 ? 'debug' : 'info';
+my ($t, $vault) = AMT::Api::start(test => { log_level => $level },
     http => 'amt_timeout ' . (4 * $slow) . 's; amt_budget ' . (9 * $slow)
     . 's;');
 my $sim = AMT::Api::devices($t, count => 1);
