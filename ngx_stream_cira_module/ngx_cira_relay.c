@@ -14,6 +14,7 @@
 #include "ngx_cira_relay.h"
 #include "ngx_cira_peer.h"
 #include "ngx_cira_worker.h"
+#include <linux/sockios.h>
 
 
 #define NGX_CIRA_RELAY_STEPS    16       /* buffers per event */
@@ -32,6 +33,7 @@ static void ngx_cira_relay_write(ngx_event_t *wev);
 static void ngx_cira_relay_timer(ngx_event_t *ev);
 static void ngx_cira_relay_set_timer(ngx_cira_tunnel_t *t, ngx_msec_t time);
 static void ngx_cira_relay_tick(ngx_cira_tunnel_t *t);
+static ngx_uint_t ngx_cira_relay_unread(ngx_cira_tunnel_t *t);
 static void ngx_cira_relay_wait(ngx_cira_tunnel_t *t);
 static void ngx_cira_relay_open(ngx_cira_tunnel_t *t);
 static void ngx_cira_relay_up(ngx_cira_tunnel_t *t);
@@ -183,8 +185,33 @@ ngx_cira_relay_set_timer(ngx_cira_tunnel_t *t, ngx_msec_t time)
 static void
 ngx_cira_relay_tick(ngx_cira_tunnel_t *t)
 {
-    ngx_cira_relay_set_timer(t, ngx_min(t->conf->send_timeout,
+    ngx_cira_relay_set_timer(t, ngx_min(t->conf->send_timeout / 4 + 1,
                                         NGX_CIRA_RELAY_TICK));
+}
+
+
+/*
+ * TRUE when the client has taken nothing since the last look.  A socket takes
+ * more only when much of its buffer is empty; a slow reader empties it in
+ * more time than that.
+ */
+
+static ngx_uint_t
+ngx_cira_relay_unread(ngx_cira_tunnel_t *t)
+{
+    int  n;
+
+    if (!t->unread) {
+        return 0;
+    }
+
+    if (ioctl(t->client->fd, SIOCOUTQ, &n) != -1 && n != t->outq) {
+        t->outq = n;
+        t->taken = ngx_current_msec;
+        return 0;
+    }
+
+    return 1;
 }
 
 
@@ -234,7 +261,7 @@ ngx_cira_relay_timer(ngx_event_t *ev)
             return;
         }
 
-        if (t->unread
+        if (ngx_cira_relay_unread(t)
             && ngx_current_msec - t->taken >= t->conf->send_timeout)
         {
             ngx_cira_relay_finalize(t, "client takes no data");

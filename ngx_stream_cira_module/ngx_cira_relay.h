@@ -70,6 +70,7 @@ typedef struct {
 
     ngx_msec_t                 progress; /* when up moved last */
     ngx_msec_t                 taken;    /* when down did */
+    int                        outq;     /* bytes client's kernel had then */
     size_t                     discarded;
     size_t                     rest;     /* of the owner's refusal */
 
