@@ -18,7 +18,9 @@ my $hooks = AMT::Stub->new($t->dir . '/hooks.sock');
 $hooks->answer('/auth', 204);
 $hooks->answer('/notify', 204);
 
-my $stream = <<'EOF';
+my $pace = AMT::Test::pace();
+my $timeout = 4 * $pace;
+my $stream = <<'EOF' =~ s/%%TIMEOUT%%/$timeout/r;
     cira_path %%DIR%%/cira;
     cira_zone devices 1m;
     cira_auth http://unix:%%DIR%%/hooks.sock:/auth;
@@ -26,7 +28,7 @@ my $stream = <<'EOF';
     cira_notify http://unix:%%DIR%%/hooks.sock:/notify;
     cira_auth_failures 4 per 60s ban 2s;
     cira_login_sessions 8;
-    cira_login_timeout 4s;
+    cira_login_timeout %%TIMEOUT%%s;
     cira_auth_retry 300ms;
 
     server {
@@ -182,11 +184,11 @@ $d->send(AMT::Apf::version($guid), AMT::Apf::service($AMT::Apf::AUTH),
     AMT::Apf::userauth('admin', 'right'));
 $d->expect(6);
 my $start = time;
-my $m = $d->expect(1, 8) || $d->expect('eof', 1);
+my $m = $d->expect(1, 8 * $pace) || $d->expect('eof', 1);
 ok($m, 'a service that stays slow: the login times out');
 ok(time - $start > 2, 'but not at once');
 $hooks->answer('/auth', 204);
-sleep 3 * AMT::Test::slow();
+sleep 3 * $pace;
 
 # the device vanishes while the service thinks
 $hooks->answer('/auth', 204, '', delay => 0.5);

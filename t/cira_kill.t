@@ -26,6 +26,7 @@ $t->certs;
 my $stream = <<'EOS';
     cira_path %%DIR%%/cira;
     cira_zone devices 64k;
+    cira_keepalive 600s 900s;
     cira_duplicate 4 per 60s ban 3s;
     cira_auth http://unix:%%DIR%%/hooks.sock:/auth;
     cira_notify http://unix:%%DIR%%/hooks.sock:/notify;

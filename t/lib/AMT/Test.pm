@@ -51,7 +51,7 @@ sub slow { { asan => 3, valgrind => 20 }->{variant()} || 1 }
 
 # How much times have to be stretched that pass in any case: pauses, and
 # timeouts of the server that a test waits for.
-sub pace { { asan => 2, valgrind => 4 }->{variant()} || 1 }
+sub pace { { asan => 3, valgrind => 4 }->{variant()} || 1 }
 
 sub new {
     my ($class, %o) = @_;
