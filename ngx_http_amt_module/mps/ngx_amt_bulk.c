@@ -616,8 +616,8 @@ ngx_amt_bulk_summary(ngx_amt_bulk_t *bulk)
 {
     return ngx_amt_bulk_print(bulk,
                json_pack("{s:{s:I,s:I,s:I,s:I,s:I}}", "summary",
-                         "total", (json_int_t) (bulk->list.n
-                                                + bulk->skipped),
+                         "total", (json_int_t) bulk->list.n
+                                  + (json_int_t) bulk->skipped,
                          "succeeded", (json_int_t) bulk->good,
                          "failed", (json_int_t) bulk->bad,
                          "skipped", (json_int_t) bulk->skipped,
