@@ -197,14 +197,16 @@ usage(void)
     memset(&b, 0, sizeof(b));
     mis_list(&b);
 
-    printf("\nMisbehaviour, =ARG (default in brackets), *N: only N times\n"
+    printf("\nMisbehaviour, =ARG (default in brackets), *N: only N times,"
+           " @N: after N\noccasions\n"
            "%s"
            "\nControl socket: one command a line, one JSON object a line"
            " back;\nGUID may be #N (number of the device) or \"all\"\n"
            "  state GUID                connection, power, boots ...\n"
            "  get GUID CLASS            instances as the device has them\n"
-           "  set GUID KEY VALUE        power, os-power, amt-password or"
-           " CLASS[n].FIELD;\n"
+           "  set GUID KEY VALUE        power, os-power or CLASS[n].FIELD;\n"
+           "                            amt-password, mps-password,"
+           " consent-code, nonce,\n"
            "                            audit-records, audit-page,"
            " event-records, event-page,\n"
            "                            audit-hex, event-hex (newest"
