@@ -231,15 +231,25 @@ ngx_amt_webhook_publish(const ngx_amt_event_record_t *rec)
 
     for (i = 0; i < n; i++) {
 
-        if (wanted & (ngx_uint_t) 1 << i) {
+        ctx = &ngx_amt_webhooks[i];
+        sink = ngx_amt_ring_sink(ring, ctx->hook->key);
+
+        if (sink == NULL) {
             continue;
         }
 
-        /* who had nothing to do still has nothing to do */
+        if (wanted & (ngx_uint_t) 1 << i) {
 
-        sink = ngx_amt_ring_sink(ring, ngx_amt_webhooks[i].hook->key);
+            /* another worker may have found it well again */
 
-        if (sink && sink->tail == head - 1) {
+            if (sink->next == 0) {
+                ctx->failing = 0;
+            }
+
+        } else if (sink->tail == head - 1) {
+
+            /* who had nothing to do still has nothing to do */
+
             sink->tail = head;
         }
     }
