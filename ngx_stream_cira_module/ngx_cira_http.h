@@ -29,6 +29,8 @@ typedef struct {
                                             start, or NULL */
     char             *ca;                /* https: file of trusted CAs, set by
                                             the caller; NULL: the system's */
+    ngx_str_t         host;              /* as written; empty: a socket */
+    in_port_t         port;
     ngx_uint_t        https;             /* unsigned  https:1; */
 } ngx_cira_http_url_t;
 

@@ -122,6 +122,9 @@ ngx_cira_http_parse_url(ngx_conf_t *cf, ngx_str_t *value,
         return NGX_CONF_ERROR;
     }
 
+    url->host = u.host;
+    url->port = u.port;
+
     url->url = ngx_cira_http_cstr(cf, "", value->data, value->len);
     url->connect_to = ngx_cira_http_cstr(cf, "::", u.addrs[0].name.data,
                                          u.addrs[0].name.len);

@@ -6,6 +6,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use AMT::Api;
+use AMT::Dns;
 use AMT::Mqtt;
 use AMT::Test;
 use JSON::PP;
@@ -308,6 +309,25 @@ ok(connected($t), 'and by address');
 ordered(\@all, 'events there, too');
 $t->stop('QUIT');
 $broker->unsubscribe;
+$broker->stop;
+
+
+# ---- a name that moves ----
+
+my $dns = AMT::Dns->new($t->port('dns'), '127.0.0.3');
+$broker->{host} = '127.0.0.3';
+$broker->start;
+my %c = config('mqtts://localhost:%%PORT:mqtt%% ca=%%DIR%%/root.crt');
+$c{http} .= 'resolver 127.0.0.1:%%PORT:dns%% ipv6=off;';
+$t->start(%c);
+ok(connected($t), 'the resolver is asked where the broker is');
+$t->stop('QUIT');
+$dns->stop;
+$dns = AMT::Dns->new($t->port('dns'), undef);
+$t->start(%c);
+ok($t->log_wait(qr/cannot connect to "mqtts:\S+": Host not found/),
+    'a name that is not known');
+$t->stop('QUIT');
 $broker->stop;
 
 

@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use lib 't/lib';
 use AMT::Api;
+use AMT::Dns;
 use AMT::Stub;
 use AMT::Test;
 use Digest::SHA qw(hmac_sha256_base64);
@@ -231,7 +232,8 @@ sub fresh {
     $t->start(config($hook, %o));
 }
 
-fresh("$url/h retry=50ms timeout=1s");
+my $slow = AMT::Test::slow();
+fresh("$url/h retry=50ms timeout=${slow}s");
 $stub->answer('/h', 500);
 my @want = map { unknown($t) } 1 .. 3;
 $t->wait_for(sub { deliveries() >= 3 });
@@ -257,7 +259,7 @@ $stub->answer('/h', 200);
 ordered(\@want, 'after a 429, too');
 cmp_ok(time - $first, '>', 1.5, 'not before Retry-After');
 
-$stub->answer('/h', 200, 'x' x 200_000);
+$stub->answer('/h', 200, 'x' x 100_000);
 $before = deliveries();
 @want = (unknown($t));
 settled();
@@ -275,7 +277,7 @@ $stub->drop('/h');
 @want = (unknown($t));
 ok($t->log_wait(qr/did not answer, 1 events are kept: Server returned nothing/),
     'no answer');
-$stub->answer('/h', 200, '', delay => 1.5);
+$stub->answer('/h', 200, '', delay => 1.5 * $slow);
 ok($t->log_wait(qr/did not answer, 1 events are kept: Timeout/, 10), 'slow');
 $stub->answer('/h', 200);
 ordered(\@want, 'is tried again');
@@ -429,6 +431,28 @@ $stub->answer('/h/PATHSECRET', 200);
 unknown($t);
 ok($t->log_wait(qr/did not answer.*(?:certificate|SSL)/), 'another name');
 is(scalar(deliveries()), 0, 'nothing was sent there, either');
+$t->stop;
+
+
+# ---- names that move ----
+
+my $moved = 'resolver 127.0.0.1:%%PORT:dns%% ipv6=off valid=1s;
+    resolver_timeout 2s; server { listen 127.0.0.3:%%PORT:moved%%;
+    location / { proxy_pass http://127.0.0.1:%%PORT:hook%%; } }';
+my $dns = AMT::Dns->new($t->port('dns'), '127.0.0.3');
+fresh('http://localhost:%%PORT:moved%%/h retry=50ms', more => $moved);
+@want = map { unknown($t) } 1 .. 3;
+ordered(\@want, 'the resolver is asked where the receiver is');
+settled();
+$dns->stop;
+sleep 2.2;
+$dns = AMT::Dns->new($t->port('dns'), undef);
+@want = map { unknown($t) } 1 .. 3;
+ordered(\@want, 'the last address is used when it does not know');
+like($t->log, qr/amt_webhook: "http:\S+" could not be resolved: Host not found/,
+    'and that is logged');
+settled();
+unlike($t->log, qr/amt_webhook: .* did not answer/, 'nothing went elsewhere');
 $t->stop;
 
 AMT::Test::done();

@@ -9,11 +9,12 @@
  * is asked instead; a client that lost its connection keeps half of its
  * state, so that each connection gets a new one, and the queue here is the
  * only truth: an event leaves it when it was written (QoS 0) or acknowledged
- * (QoS 1).  Names are never resolved here.
+ * (QoS 1).  It gets addresses only, since it would wait for names.
  */
 
 
 #include "events/ngx_amt_mqtt.h"
+#include "events/ngx_amt_event_name.h"
 #include <ngx_event.h>
 #include <mosquitto.h>
 #include <openssl/err.h>
@@ -34,6 +35,7 @@
 
 typedef enum {
     NGX_AMT_MQTT_IDLE = 0,               /* waits for its next attempt */
+    NGX_AMT_MQTT_RESOLVING,
     NGX_AMT_MQTT_CONNECTING,             /* TCP */
     NGX_AMT_MQTT_HANDSHAKE,              /* TLS */
     NGX_AMT_MQTT_LOGIN,                  /* CONNECT was sent */
@@ -54,6 +56,8 @@ typedef struct {
     ngx_connection_t       *connection;
     ngx_amt_mqtt_state_e    state;
     ngx_uint_t              addr;        /* index of the next one */
+    ngx_resolver_t         *resolver;    /* NULL: none is asked */
+    ngx_amt_event_name_t    name;
     ngx_msec_t              since;       /* active */
     ngx_msec_t              retry;
 
@@ -78,7 +82,10 @@ typedef struct {
 } ngx_amt_mqtt_t;
 
 
-static ngx_int_t ngx_amt_mqtt_connect(ngx_amt_mqtt_t *m);
+static void ngx_amt_mqtt_start(ngx_amt_mqtt_t *m);
+static void ngx_amt_mqtt_resolved(void *data, ngx_str_t *addr,
+    const char *text);
+static void ngx_amt_mqtt_connect(ngx_amt_mqtt_t *m, const char *addr);
 static ngx_int_t ngx_amt_mqtt_client(ngx_amt_mqtt_t *m);
 static ngx_int_t ngx_amt_mqtt_register(ngx_amt_mqtt_t *m, ngx_socket_t fd);
 static void ngx_amt_mqtt_release(ngx_amt_mqtt_t *m);
@@ -107,7 +114,7 @@ static ngx_amt_mqtt_t  *ngx_amt_mqtt;
 
 
 ngx_int_t
-ngx_amt_mqtt_init(ngx_amt_mqtt_conf_t *mcf, ngx_cycle_t *cycle)
+ngx_amt_mqtt_init(ngx_http_amt_events_conf_t *conf, ngx_cycle_t *cycle)
 {
     ngx_amt_mqtt_t  *m;
 
@@ -122,9 +129,16 @@ ngx_amt_mqtt_init(ngx_amt_mqtt_conf_t *mcf, ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    m->conf = mcf;
+    m->conf = conf->mqtt;
     m->log = cycle->log;
     m->retry = NGX_AMT_MQTT_RETRY;
+
+    if (!m->conf->literal && ngx_amt_event_name_usable(conf->clcf->resolver)) {
+        m->resolver = conf->clcf->resolver;
+    }
+
+    m->name.handler = ngx_amt_mqtt_resolved;
+    m->name.data = m;
 
     ngx_queue_init(&m->waiting);
     ngx_queue_init(&m->sent);
@@ -173,6 +187,7 @@ ngx_amt_mqtt_exit(void)
                       m->nwaiting + m->nsent);
     }
 
+    ngx_amt_event_name_cancel(&m->name);
     ngx_amt_mqtt_release(m);
 
     while (!ngx_queue_empty(&m->waiting)) {
@@ -300,29 +315,69 @@ ngx_amt_mqtt_drop(ngx_amt_mqtt_t *m)
 }
 
 
-static ngx_int_t
-ngx_amt_mqtt_connect(ngx_amt_mqtt_t *m)
+static void
+ngx_amt_mqtt_start(ngx_amt_mqtt_t *m)
 {
-    int    rc;
-    char  *addr;
+    ngx_str_t    name;
+    const char  *addr;
 
     m->error[0] = '\0';
     m->refused = 0;
 
-    if (ngx_amt_mqtt_client(m) != NGX_OK) {
-        ngx_amt_mqtt_failed(m, "no memory");
-        return NGX_ERROR;
+    if (m->resolver) {
+        m->state = NGX_AMT_MQTT_RESOLVING;
+
+        name.data = (u_char *) m->conf->host;
+        name.len = ngx_strlen(name.data);
+
+        ngx_amt_event_name_resolve(&m->name, m->resolver, &name,
+                                   NGX_AMT_MQTT_TIMEOUT);
+        return;
     }
 
     addr = m->conf->addrs[m->addr];
     m->addr = (m->addr + 1) % m->conf->naddrs;
+
+    ngx_amt_mqtt_connect(m, addr);
+}
+
+
+static void
+ngx_amt_mqtt_resolved(void *data, ngx_str_t *addr, const char *text)
+{
+    ngx_amt_mqtt_t *m = data;
+
+    char  buf[NGX_SOCKADDR_STRLEN + 1];
+
+    if (addr == NULL) {
+        ngx_amt_mqtt_failed(m, text);
+        return;
+    }
+
+    *ngx_cpymem(buf, addr->data, addr->len) = '\0';
+
+    ngx_amt_mqtt_connect(m, buf);
+}
+
+
+static void
+ngx_amt_mqtt_connect(ngx_amt_mqtt_t *m, const char *addr)
+{
+    int  rc;
+
+    if (ngx_amt_mqtt_client(m) != NGX_OK) {
+        ngx_amt_mqtt_failed(m, "no memory");
+        return;
+    }
+
+    ngx_set_socket_errno(0);
 
     rc = mosquitto_connect_async(m->mosq, addr, m->conf->port,
                                  (int) m->conf->keepalive);
 
     if (rc != MOSQ_ERR_SUCCESS) {
         ngx_amt_mqtt_failed(m, ngx_amt_mqtt_reason(m, rc));
-        return NGX_ERROR;
+        return;
     }
 
     ERR_clear_error();
@@ -331,12 +386,10 @@ ngx_amt_mqtt_connect(ngx_amt_mqtt_t *m)
 
     if (ngx_amt_mqtt_register(m, mosquitto_socket(m->mosq)) != NGX_OK) {
         ngx_amt_mqtt_failed(m, "no connection of the worker is free");
-        return NGX_ERROR;
+        return;
     }
 
     ngx_add_timer(&m->timer, NGX_AMT_MQTT_TIMEOUT);
-
-    return NGX_OK;
 }
 
 
@@ -736,7 +789,10 @@ ngx_amt_mqtt_timer(ngx_event_t *ev)
     switch (m->state) {
 
     case NGX_AMT_MQTT_IDLE:
-        (void) ngx_amt_mqtt_connect(m);
+        ngx_amt_mqtt_start(m);
+        break;
+
+    case NGX_AMT_MQTT_RESOLVING:
         break;
 
     case NGX_AMT_MQTT_ACTIVE:

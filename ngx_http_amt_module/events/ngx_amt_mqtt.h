@@ -50,7 +50,8 @@ typedef struct {
 char *ngx_amt_mqtt_parse(ngx_conf_t *cf, ngx_amt_mqtt_conf_t *mcf);
 
 /* Worker process: connects; flushes for a moment and disconnects. */
-ngx_int_t ngx_amt_mqtt_init(ngx_amt_mqtt_conf_t *mcf, ngx_cycle_t *cycle);
+ngx_int_t ngx_amt_mqtt_init(ngx_http_amt_events_conf_t *conf,
+    ngx_cycle_t *cycle);
 void ngx_amt_mqtt_exit(void);
 
 /* Of this worker; NGX_DECLINED: not configured. */

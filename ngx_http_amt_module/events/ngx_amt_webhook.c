@@ -16,6 +16,7 @@
 
 
 #include "events/ngx_amt_webhook.h"
+#include "events/ngx_amt_event_name.h"
 #include "ngx_cira_lock.h"
 #include <ngx_event.h>
 
@@ -37,6 +38,9 @@ typedef struct {
     uint64_t                     own;        /* behind this worker's last */
     ngx_uint_t                   n;          /* events in it */
     time_t                       after;      /* Retry-After */
+    ngx_resolver_t              *resolver;   /* NULL: none is asked */
+    ngx_amt_event_name_t         name;
+    char                         connect_to[NGX_SOCKADDR_STRLEN + 16];
     ngx_event_t                  timer;
     unsigned                     busy:1;     /* own events wait for another
                                                 worker to be done */
@@ -63,6 +67,10 @@ static void ngx_amt_webhook_unlock(void);
 static void ngx_amt_webhook_arm(ngx_amt_webhook_ctx_t *ctx, ngx_msec_t ms,
     ngx_uint_t cancelable);
 static void ngx_amt_webhook_event(ngx_event_t *ev);
+static ngx_uint_t ngx_amt_webhook_idle(ngx_amt_webhook_ctx_t *ctx);
+static void ngx_amt_webhook_resolved(void *data, ngx_str_t *addr,
+    const char *text);
+static void ngx_amt_webhook_run(ngx_amt_webhook_ctx_t *ctx);
 static ngx_msec_t ngx_amt_webhook_work(ngx_amt_webhook_ctx_t *ctx);
 static ngx_msec_t ngx_amt_webhook_take(ngx_amt_webhook_ctx_t *ctx,
     ngx_amt_webhook_batch_t *batch);
@@ -120,6 +128,15 @@ ngx_amt_webhook_init(ngx_http_amt_events_conf_t *conf,
         ctx[i].timer.data = &ngx_amt_webhook_dummy;
         ctx[i].timer.log = cycle->log;
 
+        ctx[i].name.handler = ngx_amt_webhook_resolved;
+        ctx[i].name.data = &ctx[i];
+
+        if (hook[i].named
+            && ngx_amt_event_name_usable(conf->clcf->resolver))
+        {
+            ctx[i].resolver = conf->clcf->resolver;
+        }
+
         /* what a worker before this one left; not all workers at once */
 
         ngx_amt_webhook_arm(&ctx[i], 100 + ngx_random() % 400, 1);
@@ -148,6 +165,8 @@ ngx_amt_webhook_exit(ngx_cycle_t *cycle)
         if (ctx->timer.timer_set) {
             ngx_del_timer(&ctx->timer);
         }
+
+        ngx_amt_event_name_cancel(&ctx->name);
 
         if (ctx->http == NULL) {
             continue;
@@ -268,7 +287,9 @@ ngx_amt_webhook_publish(const ngx_amt_event_record_t *rec)
 
         /* a receiver that fails is tried when its time has come */
 
-        if (ctx->http == NULL && !ctx->failing && !ctx->gone) {
+        if (ctx->http == NULL && ctx->name.ctx == NULL
+            && !ctx->failing && !ctx->gone)
+        {
             ngx_amt_webhook_arm(ctx, NGX_AMT_WEBHOOK_DELAY, 0);
         }
     }
@@ -333,15 +354,77 @@ ngx_amt_webhook_arm(ngx_amt_webhook_ctx_t *ctx, ngx_msec_t ms,
 static void
 ngx_amt_webhook_event(ngx_event_t *ev)
 {
-    ngx_msec_t              ms;
     ngx_amt_webhook_ctx_t  *ctx;
 
     ctx = (ngx_amt_webhook_ctx_t *) ((u_char *) ev
                                      - offsetof(ngx_amt_webhook_ctx_t, timer));
 
-    if (ngx_amt_webhooks == NULL || ctx->http) {
+    if (ngx_amt_webhooks == NULL || ctx->http || ctx->name.ctx) {
         return;
     }
+
+    if (ctx->resolver == NULL || ngx_amt_webhook_idle(ctx)) {
+        ngx_amt_webhook_run(ctx);
+        return;
+    }
+
+    ngx_amt_event_name_resolve(&ctx->name, ctx->resolver,
+                               &ctx->hook->url.host, ctx->hook->timeout);
+}
+
+
+/* Nothing to send: no name to look up */
+
+static ngx_uint_t
+ngx_amt_webhook_idle(ngx_amt_webhook_ctx_t *ctx)
+{
+    ngx_uint_t            idle;
+    ngx_amt_ring_t       *ring;
+    ngx_amt_ring_sink_t  *sink;
+
+    ring = ngx_amt_webhook_lock();
+    sink = ngx_amt_ring_sink(ring, ctx->hook->key);
+
+    idle = (sink == NULL || sink->gone || sink->tail == ring->head);
+
+    ngx_amt_webhook_unlock();
+
+    return idle;
+}
+
+
+/* Without an answer the address of before is tried, the first one's of all
+   when the configuration was read */
+
+static void
+ngx_amt_webhook_resolved(void *data, ngx_str_t *addr, const char *text)
+{
+    ngx_amt_webhook_ctx_t *ctx = data;
+
+    const char  *fmt;
+
+    if (addr) {
+        fmt = ngx_strlchr(addr->data, addr->data + addr->len, ':')
+              ? "::[%V]:%d" : "::%V:%d";
+
+        *ngx_snprintf((u_char *) ctx->connect_to, sizeof(ctx->connect_to) - 1,
+                      fmt, addr, (int) ctx->hook->url.port)
+            = '\0';
+
+    } else {
+        ngx_log_error(NGX_LOG_WARN, ngx_cycle->log, 0,
+                      "amt_webhook: \"%V\" could not be resolved: %s",
+                      &ctx->hook->name, text);
+    }
+
+    ngx_amt_webhook_run(ctx);
+}
+
+
+static void
+ngx_amt_webhook_run(ngx_amt_webhook_ctx_t *ctx)
+{
+    ngx_msec_t  ms;
 
     ms = ngx_amt_webhook_work(ctx);
 
@@ -529,6 +612,7 @@ ngx_amt_webhook_send(ngx_amt_webhook_ctx_t *ctx,
     time_t                      now;
     ngx_str_t                   body, sign;
     const char                 *headers[6];
+    ngx_cira_http_url_t         url;
     ngx_cira_http_request_t     req;
     ngx_amt_webhook_secrets_t  *secrets;
 
@@ -579,7 +663,13 @@ ngx_amt_webhook_send(ngx_amt_webhook_ctx_t *ctx,
 
     ctx->after = 0;
 
-    req.url = &ctx->hook->url;
+    url = ctx->hook->url;
+
+    if (ctx->connect_to[0]) {
+        url.connect_to = ctx->connect_to;
+    }
+
+    req.url = &url;
     req.body = body;
     req.headers = headers;
     req.timeout = ctx->hook->timeout;

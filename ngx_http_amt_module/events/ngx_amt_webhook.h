@@ -41,6 +41,7 @@ typedef struct {
     ngx_cira_http_url_t     url;
     ngx_str_t               name;        /* for the log: scheme, host, port;
                                             a path may be a secret */
+    ngx_uint_t              named;       /* host is a name */
     uint64_t                key;         /* in the ring, of the whole URL */
     ngx_array_t            *filters;     /* NULL: all events */
     ngx_str_t               tenant;

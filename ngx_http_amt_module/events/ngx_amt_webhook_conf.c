@@ -66,6 +66,10 @@ ngx_amt_webhook_parse(ngx_conf_t *cf, const ngx_cira_http_api_t *http,
 
     hook->name.len = p - value[1].data;
 
+    hook->named = hook->url.host.len && hook->url.host.data[0] != '['
+                  && ngx_inet_addr(hook->url.host.data, hook->url.host.len)
+                     == INADDR_NONE;
+
     ngx_sha1_init(&sha);
     ngx_sha1_update(&sha, value[1].data, value[1].len);
     ngx_sha1_final(sum, &sha);

@@ -105,6 +105,8 @@ ngx_http_amt_events_init_conf(ngx_conf_t *cf, void *conf)
 
     static ngx_str_t  name = ngx_string("ngx_http_amt_events");
 
+    ecf->clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
+
     if (ecf->webhooks == NULL) {
         return NGX_CONF_OK;
     }
@@ -302,7 +304,7 @@ ngx_http_amt_events_init_process(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    if (ecf->mqtt && ngx_amt_mqtt_init(ecf->mqtt, cycle) != NGX_OK) {
+    if (ecf->mqtt && ngx_amt_mqtt_init(ecf, cycle) != NGX_OK) {
         return NGX_ERROR;
     }
 

@@ -36,6 +36,7 @@ typedef struct {
     ngx_array_t            *webhooks;    /* of ngx_amt_webhook_t */
     size_t                  zone_size;
     ngx_shm_zone_t         *zone;        /* NULL: no amt_webhook */
+    ngx_http_core_loc_conf_t  *clcf;     /* of http{}, for its resolver */
 } ngx_http_amt_events_conf_t;
 
 
