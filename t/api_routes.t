@@ -57,6 +57,16 @@ my %route = (
     'DELETE amt/deactivate/:guid' => { after => 1, fault =>
         qr/^400 .*"Unprovision request failed for guid : [-0-9a-f]+\. / },
 
+    # beyond the original
+    'GET openapi.yaml' => { tenant => qr/^200 .*\nopenapi: 3/s },
+    'GET amt/snapshot/:guid' => { fault => qr/^(200|400|500) \{/,
+        silent => qr/^504 / },
+    'GET admin/devices/:guid/secrets' => { tenant => qr/^404 /, secret => 1 },
+    'PUT admin/devices/:guid/secrets' => { tenant => qr/^404 /,
+        body => { generate => ['mpspassword'] }, secret => 1 },
+    'POST bulk/power' => { body => { action => 10, guids => ['%guid'] },
+        cap => 500_000, tenant => qr/^200 .*(not found|404|unknown)/is },
+
     'GET amt/log/audit/:guid' => {},
     'GET amt/log/event/:guid' => {},
     'GET amt/generalSettings/:guid' => { fault =>
@@ -125,7 +135,7 @@ my ($t, $vault) = AMT::Api::start(
     users => 'mia:' . crypt('word', '$6$rounds=1000$saltsalt$') . ":T:all\n"
         . 'ada:' . crypt('word', '$6$rounds=1000$saltsalt$') . "::all\n",
     http => 'amt_timeout ' . (1 * $slow) . 's; amt_budget ' . (4 * $slow)
-        . 's;');
+        . 's; amt_openapi %%ROOT%%/conf/amt/openapi.yaml;');
 
 system("openssl req -x509 -newkey rsa:2048 -nodes -keyout $t->{dir}/x.key "
     . "-out $t->{dir}/x.der -outform DER -subj /CN=routes -days 9 2>/dev/null")
@@ -160,10 +170,9 @@ sub path {
 sub body {
     my ($r, $guid) = @_;
     return undef unless $r->{body};
-    my %b = map { my $v = $r->{body}{$_}; $_ => ref $v eq 'SCALAR' ? $$v
-        : defined $v && !ref $v && $v eq '%guid' ? $guid : $v }
-        keys %{$r->{body}};
-    return $json->encode(\%b);
+    my %b = map { my $v = $r->{body}{$_};
+        $_ => ref $v eq 'SCALAR' ? $$v : $v } keys %{$r->{body}};
+    return $json->encode(\%b) =~ s/%guid/$guid/r;
 }
 
 # asks a route as it should be asked, but for what %o says
@@ -288,7 +297,8 @@ for my $r (@known) {
         is_said(ask($r, %as, body => $c->[0]), named(400, $bad, $c->[1]),
             "$r->{name}: body " . substr $c->[0], 0, 12);
     }
-    is_said(ask($r, %as, body => '{"a":"' . 'x' x 110_000 . '"}'),
+    is_said(ask($r, %as, body => '{"a":"' . 'x' x ($r->{cap} || 102_400)
+        . '"}'),
         named(413, 'Payload Too Large', 'Request body is too large'),
         "$r->{name}: body over the cap");
     is_said(ask($r, %as, body => '{}', type =>
