@@ -171,21 +171,20 @@ static ngx_int_t
 ngx_amt_ws_queue(ngx_amt_ws_t *ws, u_char *p, size_t len)
 {
     size_t             n;
-    ngx_amt_ws_out_t  *o;
+    ngx_amt_ws_out_t  *o, *last;
 
-    if (ws->out == NULL) {
-        ws->progress = ngx_current_msec;
-    }
+    last = ws->out ? ws->out_last : NULL;
 
     ws->queued += len;
 
-    o = ws->out ? ws->out_last : NULL;
-
-    if (o) {
-        n = ngx_min(len, (size_t) (o->end - o->last));
-        o->last = ngx_cpymem(o->last, p, n);
+    if (last) {
+        n = ngx_min(len, (size_t) (last->end - last->last));
+        last->last = ngx_cpymem(last->last, p, n);
         p += n;
         len -= n;
+
+    } else {
+        ws->progress = ngx_current_msec;
     }
 
     if (len) {
@@ -203,8 +202,8 @@ ngx_amt_ws_queue(ngx_amt_ws_t *ws, u_char *p, size_t len)
         o->end = o->pos + n;
         o->last = ngx_cpymem(o->pos, p, len);
 
-        if (ws->out) {
-            ws->out_last->next = o;
+        if (last) {
+            last->next = o;
 
         } else {
             ws->out = o;
