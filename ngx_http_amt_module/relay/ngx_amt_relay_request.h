@@ -17,7 +17,7 @@
 
 typedef struct {
     u_char                guid[NGX_CIRA_GUID_LEN];
-    ngx_str_t             host;          /* as received */
+    ngx_str_t             host;          /* as received, first */
     ngx_uint_t            port;
     ngx_amt_redir_kind_e  kind;          /* NONE: not said */
     unsigned              known:1;       /* guid is valid */

@@ -242,6 +242,16 @@ ngx_http_amt_relay_handler(ngx_http_request_t *r)
                                          "parameters");
     }
 
+    /* in lower case from here on, as logs and events have it */
+
+    req.host.data = ngx_pnalloc(r->pool, NGX_CIRA_GUID_TEXT);
+    if (req.host.data == NULL) {
+        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+    }
+
+    req.host.len = ngx_cira_guid_text(req.host.data, req.guid)
+                   - req.host.data;
+
     ngx_memzero(&claim, sizeof(ngx_amt_relay_claim_t));
 
     if (req.kind != NGX_AMT_REDIR_NONE && !req.force

@@ -5,7 +5,6 @@
  */
 
 
-#include <fcntl.h>
 #include "relay/ngx_amt_relay_record.h"
 #include "relay/ngx_amt_relay_request.h"
 
@@ -38,6 +37,7 @@ query(u_char *p, size_t len)
 static void
 record(u_char *p, size_t len, size_t step)
 {
+    char                     name[] = "/tmp/recordXXXXXX";
     size_t                   n, i;
     u_char                   guid[16], text[65536], *copy;
     ssize_t                  got;
@@ -60,12 +60,14 @@ record(u_char *p, size_t len, size_t step)
     /* to be read here */
 
     (void) ngx_close_file(rec->fd);
-    rec->fd = open("/tmp", O_TMPFILE|O_RDWR, 0600);
+    rec->fd = mkstemp(name);
     rec->size = 0;
 
     if (rec->fd == -1) {
         abort();
     }
+
+    unlink(name);
 
     rc = NGX_OK;
 
