@@ -273,14 +273,21 @@ for my $i (0 .. $#calls) {
     marker($i + 1);
 }
 
-# the emulator's clean state again, for what ends the device
+# what is not in the original, and what ends the device, for what ends the device
 my $last = @calls;
 my @after = (
+    [GET => "admin/devices/$guid/secrets"],
+    [POST => 'bulk/power', json => { action => 8,
+        guids => [$sim->guid(2), $absent] }],
     [DELETE => "amt/deactivate/" . $sim->guid(1)],
     [DELETE => "devices/disconnect/" . $sim->guid(2)],
     [DELETE => "devices/" . $sim->guid(2)],
 );
-$t->request($_->[0], "/api/v1/$_->[1]", key => $key) for @after;
+for (@after) {
+    my ($method, $path, @args) = @$_;
+    my $r = $t->request($method, "/api/v1/$path", key => $key, @args);
+    like($r->{status}, qr/^20/, "$method $path") or diag $r->{body};
+}
 marker($last + 1);
 
 my @events;
@@ -315,6 +322,12 @@ for my $i (0 .. $#calls) {
 }
 
 my @rest = @{$got[$last + 1] || []};
+ok((grep { $_ eq 'success Device_Secrets_Read Device secrets read g' }
+    @rest), 'secrets');
+ok((grep { $_ eq 'success AMT_PowerAction Power Action requested '
+    . $sim->guid(2) } @rest), 'bulk power');
+ok((grep { $_ eq "fail CIRA_Connection Device Not Found $absent" } @rest),
+    'bulk power, a device that is not connected');
 ok((grep { $_ eq 'success Device_Disconnected Device disconnected '
     . $sim->guid(2) } @rest), 'disconnect');
 ok((grep { $_ eq 'success Device_Deleted Device deleted ' . $sim->guid(2) }

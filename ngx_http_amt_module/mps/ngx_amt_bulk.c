@@ -6,6 +6,7 @@
 
 
 #include "mps/ngx_amt_bulk.h"
+#include "mps/ngx_amt_mps_events.h"
 #include "mps/ngx_amt_mps_call.h"
 #include "mps/ngx_amt_reply.h"
 #include "mps/ngx_amt_route.h"
@@ -361,6 +362,10 @@ ngx_amt_bulk_start(ngx_amt_bulk_t *bulk)
         || ngx_memcmp(item->info.tenant, api->tenant.data, api->tenant.len)
            != 0)
     {
+        if (rc == NGX_DECLINED) {
+            ngx_amt_mps_event_bulk(api, item->guid, NULL, NULL);
+        }
+
         rc = ngx_amt_bulk_refused(bulk, item->guid, 404, gone,
                                   sizeof(gone) - 1);
         ngx_free(item);
@@ -445,6 +450,9 @@ ngx_amt_bulk_done(ngx_amt_flow_t *f, ngx_int_t rc, void *data)
     ngx_queue_remove(&item->queue);
     bulk->running--;
     ngx_amt_bulk_running--;
+
+    ngx_amt_mps_event_bulk(api, item->guid, &item->result,
+                           rc == NGX_OK ? NULL : &f->err);
 
     if (item->orphan) {
         ngx_log_error(NGX_LOG_INFO, f->log, 0,

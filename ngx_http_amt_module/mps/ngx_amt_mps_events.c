@@ -71,6 +71,12 @@ static const ngx_amt_mps_event_t  ngx_amt_mps_events[] = {
     { NGX_HTTP_DELETE, "devices/disconnect/:guid", "Device_Disconnected",
       NULL, "Device disconnected", 0, NULL, { NULL } },
 
+    { NGX_HTTP_GET, "admin/devices/:guid/secrets", "Device_Secrets_Read",
+      NULL, "Device secrets read", 0, NULL, { NULL } },
+
+    { NGX_HTTP_PUT, "admin/devices/:guid/secrets", "Device_Secrets_Changed",
+      NULL, "Device secrets changed", 0, NULL, { NULL } },
+
     /* as the original */
 
     { NGX_HTTP_GET, "amt/log/audit/:guid", "AMT_AuditLog",
@@ -314,6 +320,30 @@ ngx_amt_mps_event_reply(ngx_amt_api_t *api)
 
     } else {
         ngx_amt_mps_event_fail(api, e);
+    }
+}
+
+
+void
+ngx_amt_mps_event_bulk(ngx_amt_api_t *api, u_char *guid,
+    ngx_amt_result_t *result, ngx_amt_error_t *err)
+{
+    ngx_str_t  g;
+
+    g.data = guid;
+    g.len = NGX_CIRA_GUID_TEXT;
+
+    if (err ? err->code == NGX_AMT_ERR_NOT_CONNECTED : result == NULL) {
+        ngx_amt_event(NGX_AMT_EVENT_FAIL, "CIRA_Connection",
+                      "Device Not Found", &g, &api->tenant);
+
+    } else if (err) {
+        ngx_amt_event(NGX_AMT_EVENT_FAIL, "AMT_PowerAction",
+                      "Internal Service Error", &g, &api->tenant);
+
+    } else if (json_object_get(result->json, "Header")) {
+        ngx_amt_event(NGX_AMT_EVENT_SUCCESS, "AMT_PowerAction",
+                      "Power Action requested", &g, &api->tenant);
     }
 }
 
