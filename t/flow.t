@@ -222,7 +222,7 @@ $stub = AMT::Stub->new($slow);
 $stub->answer('*', 200, $secret, delay => 1);
 $t->allow(qr/worker_connections are not enough/);
 $t->start(main => $main, http => http(upstream => 'slow'),
-    events => 'worker_connections 48;');
+    events => 'worker_connections 52;');
 my @sleepers = map { client('op=sleep&ms=9000') } 1 .. 28;
 $t->wait_for(sub { status()->{flows}{live} == 28 });
 my @many = map { client('op=read&path=devices/x&budget=3000') } 1 .. 10;
