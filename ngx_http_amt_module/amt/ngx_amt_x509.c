@@ -12,6 +12,7 @@
 static ngx_int_t ngx_amt_x509_base64(ngx_str_t *text, ngx_str_t *raw);
 static X509 *ngx_amt_x509_der(ngx_str_t *raw);
 static X509 *ngx_amt_x509_pem(ngx_str_t *raw);
+static int ngx_amt_x509_password(char *buf, int size, int rw, void *data);
 
 
 ngx_int_t
@@ -125,11 +126,20 @@ ngx_amt_x509_pem(ngx_str_t *raw)
         return NULL;
     }
 
-    x = PEM_read_bio_X509(bio, NULL, NULL, NULL);
+    x = PEM_read_bio_X509(bio, NULL, ngx_amt_x509_password, NULL);
 
     BIO_free(bio);
 
     return x;
+}
+
+
+/* Without it OpenSSL asks for the password of encrypted PEM on a terminal. */
+
+static int
+ngx_amt_x509_password(char *buf, int size, int rw, void *data)
+{
+    return -1;
 }
 
 

@@ -520,7 +520,8 @@ ngx_amt_bulk_result(ngx_amt_bulk_item_t *item)
     if ((value && json_object_set(line, "ReturnValue", value) != 0)
         || (text && json_object_set(line, "ReturnValueStr", text) != 0)
         || json_object_set_new(line, "ms",
-                      json_integer(ngx_current_msec - item->start)) != 0)
+                      json_integer((json_int_t) ngx_current_msec
+                                   - (json_int_t) item->start)) != 0)
     {
         json_decref(line);
         return NGX_ERROR;
@@ -582,18 +583,31 @@ static ngx_int_t
 ngx_amt_bulk_refused(ngx_amt_bulk_t *bulk, u_char *guid, ngx_uint_t status,
     const char *text, size_t len)
 {
-    json_t  *line;
+    size_t   i;
+    u_char   buf[NGX_AMT_BULK_TEXT];
+    json_t  *line, *error;
 
     bulk->bad++;
-
-    /* text of a device that is not UTF-8 was replaced where it was read */
 
     len = ngx_min(len, NGX_AMT_BULK_TEXT);
     len = ngx_cira_utf8_whole((u_char *) text, len);
 
-    line = json_pack("{s:s%,s:I,s:s%}", "guid", (char *) guid,
+    error = json_stringn(len ? text : "", len);
+
+    if (error == NULL) {
+
+        /* what one device says must not end the whole call */
+
+        for (i = 0; i < len; i++) {
+            buf[i] = ((u_char) text[i] < 0x80) ? (u_char) text[i] : '?';
+        }
+
+        error = json_stringn((char *) buf, len);
+    }
+
+    line = json_pack("{s:s%,s:I,s:o}", "guid", (char *) guid,
                      (size_t) NGX_CIRA_GUID_TEXT, "status",
-                     (json_int_t) status, "error", len ? text : "", len);
+                     (json_int_t) status, "error", error);
 
     return ngx_amt_bulk_print(bulk, line);
 }
@@ -629,6 +643,6 @@ ngx_amt_bulk_summary(ngx_amt_bulk_t *bulk)
                          "succeeded", (json_int_t) bulk->good,
                          "failed", (json_int_t) bulk->bad,
                          "skipped", (json_int_t) bulk->skipped,
-                         "ms", (json_int_t) (ngx_current_msec
-                                             - bulk->start)));
+                         "ms", (json_int_t) ngx_current_msec
+                               - (json_int_t) bulk->start));
 }

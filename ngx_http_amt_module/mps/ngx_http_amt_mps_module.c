@@ -434,10 +434,12 @@ ngx_http_amt_mps_merge_conf(ngx_conf_t *cf, void *parent, void *child)
         return NGX_CONF_OK;
     }
 
-    if (conf->budget == 0 || conf->redirection_lifetime == 0) {
+    if (conf->budget == 0 || conf->redirection_lifetime == 0
+        || conf->bulk_timeout == 0)
+    {
         ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
-                           "\"amt_budget\" and \"amt_redirection_lifetime\" "
-                           "must not be zero");
+                           "\"amt_budget\", \"amt_redirection_lifetime\" "
+                           "and \"amt_bulk_timeout\" must not be zero");
         return NGX_CONF_ERROR;
     }
 

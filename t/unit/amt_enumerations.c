@@ -188,6 +188,16 @@ x509(EVP_PKEY *pkey)
 
     ok(good, "cut at every byte");
 
+    /* no terminal is asked for a password */
+
+    text = base64(unit_str("-----BEGIN CERTIFICATE-----\n"
+                           "Proc-Type: 4,ENCRYPTED\n"
+                           "DEK-Info: AES-128-CBC,"
+                           "00112233445566778899AABBCCDDEEFF\n\n"
+                           "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+                           "-----END CERTIFICATE-----\n"));
+    ok(decode(text, &x) == NGX_DECLINED, "encrypted PEM");
+
     text = unit_str("");
     ok(decode(text, &x) == NGX_DECLINED, "nothing");
     text = unit_str("!");
