@@ -53,6 +53,7 @@ typedef struct {
     ngx_queue_t         transfers;
     ngx_uint_t          users;
     ngx_log_t          *log;
+    unsigned            aborted:1;       /* our socket function failed */
 } ngx_cira_http_ctx_t;
 
 
@@ -66,7 +67,10 @@ static int ngx_cira_http_timer(CURLM *multi, long ms, void *data);
 static size_t ngx_cira_http_write(char *p, size_t size, size_t n, void *data);
 static void ngx_cira_http_event(ngx_event_t *ev);
 static void ngx_cira_http_timer_event(ngx_event_t *ev);
+static void ngx_cira_http_act(ngx_cira_http_ctx_t *ctx, curl_socket_t s,
+    int mask);
 static void ngx_cira_http_done(ngx_event_t *ev);
+static void ngx_cira_http_abort(ngx_cira_http_ctx_t *ctx);
 static void ngx_cira_http_finish(ngx_cira_http_t *http, ngx_int_t rc,
     ngx_uint_t status, ngx_str_t *body);
 static void ngx_cira_http_free(ngx_cira_http_t *http);
@@ -403,9 +407,11 @@ ngx_cira_http_finish(ngx_cira_http_t *http, ngx_int_t rc, ngx_uint_t status,
      * start another one, which then can reuse the connection.
      */
 
-    curl_multi_remove_handle(ngx_cira_http_ctx->multi, http->easy);
-    http->added = 0;
-    ERR_clear_error();
+    if (http->added) {
+        curl_multi_remove_handle(ngx_cira_http_ctx->multi, http->easy);
+        http->added = 0;
+        ERR_clear_error();
+    }
 
     handler(data, rc, status, body);
 
@@ -563,7 +569,6 @@ ngx_cira_http_timer(CURLM *multi, long ms, void *data)
 static void
 ngx_cira_http_timer_event(ngx_event_t *ev)
 {
-    int                   running;
     ngx_cira_http_ctx_t  *ctx;
 
     ctx = ngx_cira_http_ctx;
@@ -573,18 +578,14 @@ ngx_cira_http_timer_event(ngx_event_t *ev)
 
     ev->timedout = 0;
 
-    (void) curl_multi_socket_action(ctx->multi, CURL_SOCKET_TIMEOUT, 0,
-                                    &running);
-    ERR_clear_error();
-
-    ngx_post_event(&ctx->done, &ngx_posted_events);
+    ngx_cira_http_act(ctx, CURL_SOCKET_TIMEOUT, 0);
 }
 
 
 static void
 ngx_cira_http_event(ngx_event_t *ev)
 {
-    int                   running, mask;
+    int                   mask;
     char                 *private;
     ngx_str_t             text;
     ngx_cira_http_t      *http;
@@ -615,8 +616,23 @@ ngx_cira_http_event(ngx_event_t *ev)
 
     mask = ev->write ? CURL_CSELECT_OUT : CURL_CSELECT_IN;
 
-    (void) curl_multi_socket_action(ctx->multi, c->fd, mask, &running);
+    ngx_cira_http_act(ctx, c->fd, mask);
+}
+
+
+static void
+ngx_cira_http_act(ngx_cira_http_ctx_t *ctx, curl_socket_t s, int mask)
+{
+    int        running;
+    CURLMcode  code;
+
+    code = curl_multi_socket_action(ctx->multi, s, mask, &running);
+
     ERR_clear_error();
+
+    if (code == CURLM_ABORTED_BY_CALLBACK) {
+        ctx->aborted = 1;
+    }
 
     ngx_post_event(&ctx->done, &ngx_posted_events);
 }
@@ -675,5 +691,60 @@ ngx_cira_http_done(ngx_event_t *ev)
             body.len = ngx_strlen(body.data);
             ngx_cira_http_finish(http, NGX_ERROR, 0, &body);
         }
+    }
+
+    if (ctx && ctx->aborted) {
+        ctx->aborted = 0;
+        ngx_cira_http_abort(ctx);
+    }
+}
+
+
+/*
+ * Our socket function had no connection to give: libcurl then refuses new
+ * transfers until the last one in progress is gone, and goes on with those
+ * only when their own events or timeouts come.  So all are ended now.
+ */
+
+static void
+ngx_cira_http_abort(ngx_cira_http_ctx_t *ctx)
+{
+    ngx_str_t         text;
+    ngx_queue_t       failed, *q;
+    ngx_cira_http_t  *http;
+
+    if (ngx_queue_empty(&ctx->transfers)) {
+        return;
+    }
+
+    ngx_log_error(NGX_LOG_ERR, ctx->log, 0,
+                  "no free connection for an HTTP request, "
+                  "all in progress are given up");
+
+    for (q = ngx_queue_head(&ctx->transfers);
+         q != ngx_queue_sentinel(&ctx->transfers);
+         q = ngx_queue_next(q))
+    {
+        http = ngx_queue_data(q, ngx_cira_http_t, queue);
+
+        curl_multi_remove_handle(ctx->multi, http->easy);
+        http->added = 0;
+    }
+
+    ERR_clear_error();
+
+    /* their handlers may start new ones, and cancel each other */
+
+    ngx_queue_init(&failed);
+    ngx_queue_add(&failed, &ctx->transfers);
+    ngx_queue_init(&ctx->transfers);
+
+    ngx_str_set(&text, "no free connection");
+
+    while (!ngx_queue_empty(&failed)) {
+        q = ngx_queue_head(&failed);
+        http = ngx_queue_data(q, ngx_cira_http_t, queue);
+
+        ngx_cira_http_finish(http, NGX_ERROR, 0, &text);
     }
 }

@@ -126,6 +126,8 @@ sub ask {
     return ($status, $c->{headers}, $c->eof($seconds) // $c->{in});
 }
 
+our $patience = 5;       # seconds the devices of echo() wait for their login
+
 # A process that is the devices, until it gets SIGTERM.  Writes lines
 # "<guid> connected", "<guid> disconnected <reason>", "<guid> eof" to file.
 sub echo {
@@ -144,7 +146,7 @@ sub echo {
         for my $guid (@guids) {
             next if $device{$guid};
             my $d = AMT::Apf->connect($port) or next;
-            $d->login('admin', 'x', guid => $guid, seconds => 5) or next;
+            $d->login('admin', 'x', guid => $guid, seconds => $patience) or next;
             $device{$guid} = $d;
             $d->{map} = {};
             print $out "$guid connected\n";
