@@ -205,6 +205,7 @@ ngx_amt_cap_put(ngx_amt_flow_t *f, ngx_amt_cap_t *c, const char *class,
     req.op = NGX_AMT_WSMAN_PUT;
     req.class = class;
     req.body = *body;
+    req.echo = 1;
 
     return ngx_amt_cap_call(f, c, &req);
 }

@@ -337,6 +337,7 @@ ngx_amt_power_put(ngx_amt_flow_t *f, ngx_amt_power_t *v)
 
     req.op = NGX_AMT_WSMAN_PUT;
     req.class = "AMT_BootSettingData";
+    req.echo = 1;
 
     if (ngx_amt_power_boot_defaults(f->pool, v->cap.res.content, &req.body)
         != NGX_OK)

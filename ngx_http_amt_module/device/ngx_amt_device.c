@@ -158,6 +158,8 @@ static ngx_int_t ngx_amt_device_prepare(ngx_amt_flow_t *f,
 static ngx_int_t ngx_amt_device_resend(ngx_amt_device_call_t *v);
 static ngx_int_t ngx_amt_device_challenge(ngx_amt_flow_t *f,
     ngx_amt_device_call_t *v);
+static void ngx_amt_device_accepted(ngx_amt_flow_t *f,
+    ngx_amt_device_t *dev, ngx_amt_wsman_response_t *res);
 static ngx_int_t ngx_amt_device_answer(ngx_amt_flow_t *f,
     ngx_amt_device_call_t *v);
 static ngx_int_t ngx_amt_device_check(ngx_amt_flow_t *f,
@@ -766,7 +768,8 @@ ngx_amt_device_call(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
         ngx_amt_frame_free(f, v);
 
         if (rc == NGX_DECLINED) {
-            return ngx_amt_flow_error(f, NGX_AMT_ERR_INVALID,
+            return ngx_amt_flow_error(f, req->echo ? NGX_AMT_ERR_BAD_ANSWER
+                                                   : NGX_AMT_ERR_INVALID,
                                       "%s: request does not fit an envelope",
                                       req->class);
         }
@@ -797,6 +800,10 @@ ngx_amt_device_call_body(ngx_amt_flow_t *f, void *data)
 
             ngx_amt_await(f, v,
                           ngx_amt_device_connect(f, v->dev, v->deadline));
+
+            /* the nonce may be another holder's now */
+
+            v->challenged = 0;
         }
 
         if (v->dev->digest.nonce_len && !ngx_amt_device_have_ha1(v->dev)) {
@@ -1095,35 +1102,53 @@ ngx_amt_device_challenge(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
 }
 
 
+/*
+ * An answer of the WSMAN service proves the login, an error page of the web
+ * server does not: it may come before credentials are looked at.
+ */
+
+static void
+ngx_amt_device_accepted(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
+    ngx_amt_wsman_response_t *res)
+{
+    ngx_str_t  realm;
+
+    static ngx_str_t  denied = ngx_string("AccessDenied");
+
+    if (res->fault && res->fault_code.len == denied.len
+        && ngx_memcmp(res->fault_code.data, denied.data, denied.len) == 0)
+    {
+        return;
+    }
+
+    dev->accepted = 1;
+
+    if (dev->from_cache || dev->pending || dev->given) {
+        return;
+    }
+
+    realm.data = dev->realm;
+    realm.len = dev->realm_len;
+
+    ngx_amt_ha1_put(ngx_amt_device_conf()->cache, dev->info.guid, &realm,
+                    dev->ha1, f->log);
+
+    dev->from_cache = 1;
+}
+
+
 static ngx_int_t
 ngx_amt_device_answer(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
 {
     u_char                     id[NGX_INT_T_LEN];
     size_t                     len;
     ngx_int_t                  rc;
-    ngx_str_t                  relates, realm;
+    ngx_str_t                  relates;
     ngx_amt_device_t          *dev;
     ngx_amt_wsman_response_t  *res;
 
     dev = v->dev;
     res = v->result;
-
-    if (v->authorized) {
-        dev->accepted = 1;
-    }
-
-    if (v->authorized && !dev->from_cache && !dev->pending && !dev->given) {
-
-        /* accepted: worth keeping */
-
-        realm.data = dev->realm;
-        realm.len = dev->realm_len;
-
-        ngx_amt_ha1_put(ngx_amt_device_conf()->cache, dev->info.guid, &realm,
-                        dev->ha1, f->log);
-
-        dev->from_cache = 1;
-    }
 
     dev->received = v->res.body.len;
 
@@ -1145,6 +1170,10 @@ ngx_amt_device_answer(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
 
     if (res->fault == NULL && v->res.status != 200) {
         return ngx_amt_device_bad(f, dev, "error without a fault");
+    }
+
+    if (v->authorized) {
+        ngx_amt_device_accepted(f, dev, res);
     }
 
     relates = ngx_amt_xml_text(res->header, "RelatesTo");

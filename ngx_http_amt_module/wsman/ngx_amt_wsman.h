@@ -40,6 +40,9 @@ typedef struct {
     ngx_str_t           body;            /* PUT, CREATE, INVOKE: children XML
                                             made by the XML writer */
     unsigned            strict:1;        /* for ngx_amt_device_call() */
+    unsigned            echo:1;          /* same: body is what the device said,
+                                            so it is no caller's fault when it
+                                            does not fit */
 } ngx_amt_wsman_request_t;
 
 
