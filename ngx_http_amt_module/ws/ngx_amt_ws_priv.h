@@ -119,8 +119,19 @@ void ngx_amt_ws_lost(ngx_amt_ws_t *ws, ngx_amt_ws_end_e end,
 /* Has ngx_amt_ws_settle() and input run from the event loop. */
 void ngx_amt_ws_post(ngx_amt_ws_t *ws);
 
+/*
+ * The last thing done in each event: tells the owner of the end, gives the
+ * request back when there is nothing left to do.  The socket may be gone.
+ */
+void ngx_amt_ws_settle(ngx_amt_ws_t *ws);
+
+/* Reads until there is nothing, the owner pauses, or others have a turn. */
+void ngx_amt_ws_input(ngx_amt_ws_t *ws);
+void ngx_amt_ws_in_free(ngx_amt_ws_t *ws);
+
 /* Sets the timer for what is due next. */
 void ngx_amt_ws_timer(ngx_amt_ws_t *ws);
+void ngx_amt_ws_timer_handler(ngx_event_t *ev);
 
 /* Sends a control frame or queues it; a pong replaces one that waits. */
 void ngx_amt_ws_control(ngx_amt_ws_t *ws, ngx_uint_t op, u_char *p,
