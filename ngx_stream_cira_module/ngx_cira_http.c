@@ -4,7 +4,8 @@
  *
  * Rules learnt the hard way: libcurl does not drain sockets, so events are
  * level-triggered; CURL_POLL_REMOVE frees the nginx connection but never the
- * descriptor; a timer of 0 is a posted event, since libcurl must not be
+ * descriptor, and comes too late for a socket that was closed before it was
+ * connected, whose number may be another one's by then; a timer of 0 is a posted event, since libcurl must not be
  * entered from its own callbacks; a connection closed by
  * worker_shutdown_timeout removes its transfer.  libcurl never resolves a
  * name: addresses are fixed when nginx reads its configuration.  It leaves
@@ -61,6 +62,7 @@ static ngx_int_t ngx_cira_http_headers(ngx_cira_http_t *http,
     const char **headers);
 static ngx_int_t ngx_cira_http_options(ngx_cira_http_t *http,
     ngx_cira_http_request_t *req);
+static ngx_uint_t ngx_cira_http_same(ngx_connection_t *c);
 static int ngx_cira_http_socket(CURL *easy, curl_socket_t s, int what,
     void *data, void *socket_data);
 static int ngx_cira_http_timer(CURLM *multi, long ms, void *data);
@@ -435,6 +437,24 @@ ngx_cira_http_write(char *p, size_t size, size_t n, void *data)
 }
 
 
+/*
+ * Whether the descriptor still is the socket that was registered; remembers
+ * the socket when it is not.
+ */
+
+static ngx_uint_t
+ngx_cira_http_same(ngx_connection_t *c)
+{
+    struct stat        sb;
+    ngx_atomic_uint_t  old;
+
+    old = c->number;
+    c->number = (fstat(c->fd, &sb) == 0) ? (ngx_atomic_uint_t) sb.st_ino : 0;
+
+    return c->number && c->number == old;
+}
+
+
 /* libcurl says which events it wants on one of its sockets */
 
 static int
@@ -443,10 +463,26 @@ ngx_cira_http_socket(CURL *easy, curl_socket_t s, int what, void *data,
 {
     ngx_cira_http_ctx_t *ctx = data;
 
+    ngx_uint_t         flags;
     ngx_event_t       *rev, *wev;
     ngx_connection_t  *c;
 
     c = socket_data;
+
+    if (c) {
+
+        /* the kernel has forgotten what belonged to a closed one */
+
+        flags = ngx_cira_http_same(c) ? 0 : NGX_CLOSE_EVENT;
+
+        if (c->read->active && (flags || what == CURL_POLL_REMOVE)) {
+            (void) ngx_del_event(c->read, NGX_READ_EVENT, flags);
+        }
+
+        if (c->write->active && (flags || what == CURL_POLL_REMOVE)) {
+            (void) ngx_del_event(c->write, NGX_WRITE_EVENT, flags);
+        }
+    }
 
     if (what == CURL_POLL_REMOVE) {
         if (c == NULL) {
@@ -455,14 +491,6 @@ ngx_cira_http_socket(CURL *easy, curl_socket_t s, int what, void *data,
 
         rev = c->read;
         wev = c->write;
-
-        if (rev->active) {
-            (void) ngx_del_event(rev, NGX_READ_EVENT, 0);
-        }
-
-        if (wev->active) {
-            (void) ngx_del_event(wev, NGX_WRITE_EVENT, 0);
-        }
 
         if (rev->posted) {
             ngx_delete_posted_event(rev);
@@ -491,6 +519,8 @@ ngx_cira_http_socket(CURL *easy, curl_socket_t s, int what, void *data,
         c->write->log = ctx->log;
         c->read->handler = ngx_cira_http_event;
         c->write->handler = ngx_cira_http_event;
+
+        (void) ngx_cira_http_same(c);
 
         if (curl_multi_assign(ctx->multi, s, c) != CURLM_OK) {
             ngx_free_connection(c);

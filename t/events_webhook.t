@@ -434,6 +434,21 @@ is(scalar(deliveries()), 0, 'nothing was sent there, either');
 $t->stop;
 
 
+# ---- a server that does not even accept ----
+
+my $full = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1,
+    LocalPort => $t->port('full'), Proto => 'tcp') or die "listen: $!";
+my @full = map { IO::Socket::INET->new(PeerAddr => '127.0.0.1', Blocking => 0,
+    PeerPort => $t->port('full'), Proto => 'tcp') } 1 .. 8;
+fresh('http://127.0.0.1:%%PORT:full%%/ timeout=300ms retry=50ms');
+unknown($t);
+ok($t->wait_for(sub { status()->{failures} >= 4 }, 10),
+    'connections that are never made time out');
+is($t->get('/api/v1/version', key => $key)->{status}, 200, 'nginx serves on');
+$t->stop;
+close $_ for $full, @full;
+
+
 # ---- names that move ----
 
 my $moved = 'resolver 127.0.0.1:%%PORT:dns%% ipv6=off valid=1s;
