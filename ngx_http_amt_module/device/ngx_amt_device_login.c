@@ -1,0 +1,252 @@
+
+/*
+ * The password of a conversation, as the digest HA1 of the device's realm:
+ * from the cache, from Vault, or the caller's.  See ngx_amt_device.h.
+ */
+
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+#include "device/ngx_amt_device_priv.h"
+#include "device/ngx_amt_pending.h"
+#include "vault/ngx_amt_vault.h"
+
+
+typedef struct {
+    ngx_amt_frame_t            frame;
+    ngx_amt_device_t          *dev;
+    ngx_str_t                  path;
+    ngx_amt_secret_t           secret;
+    unsigned                   again:1;  /* dev's own was refused */
+} ngx_amt_device_login_t;
+
+
+static ngx_int_t ngx_amt_device_login_body(ngx_amt_flow_t *f, void *data);
+static void ngx_amt_device_login_drop(void *data);
+
+
+/*
+ * HA1 for the realm of the current challenge, from the cache or from Vault.
+ * again: from Vault alone, since the device refused the one there is; when
+ * that is Vault's, the pending one of a change that was interrupted.  The
+ * result is NGX_DECLINED when there is no other.
+ */
+
+ngx_int_t
+ngx_amt_device_login(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
+    ngx_uint_t again)
+{
+    ngx_str_t                realm;
+    ngx_amt_device_login_t  *v;
+
+    if (dev->given) {
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_DEVICE_AUTH,
+                                  "device changed its realm");
+    }
+
+    realm.data = dev->digest.realm;
+    realm.len = dev->digest.realm_len;
+
+    if (!again
+        && ngx_amt_ha1_get(ngx_amt_device_conf()->cache, dev->info.guid,
+                           &realm, dev->ha1) == NGX_OK)
+    {
+        dev->have_ha1 = 1;
+        dev->from_cache = 1;
+        dev->pending = 0;
+        dev->accepted = 0;
+        dev->realm_len = (u_char) realm.len;
+        ngx_memcpy(dev->realm, realm.data, realm.len);
+
+        return NGX_OK;
+    }
+
+    v = ngx_amt_frame_alloc(f, "device_login",
+                            sizeof(ngx_amt_device_login_t),
+                            ngx_amt_device_login_body,
+                            ngx_amt_device_login_drop);
+    if (v == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->dev = dev;
+    v->again = again ? 1 : 0;
+
+    if (ngx_amt_device_path(f, dev, &v->path) != NGX_OK) {
+        ngx_amt_frame_free(f, v);
+        return NGX_ERROR;
+    }
+
+    return ngx_amt_call(f, v);
+}
+
+
+ngx_int_t
+ngx_amt_device_path(ngx_amt_flow_t *f, ngx_amt_device_t *dev, ngx_str_t *path)
+{
+    u_char  *p;
+
+    p = ngx_pnalloc(f->pool, sizeof("devices/") - 1 + NGX_CIRA_GUID_TEXT);
+    if (p == NULL) {
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
+    }
+
+    path->data = p;
+    p = ngx_cpymem(p, "devices/", sizeof("devices/") - 1);
+    path->len = ngx_cira_guid_text(p, dev->info.guid) - path->data;
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_amt_device_login_body(ngx_amt_flow_t *f, void *data)
+{
+    ngx_amt_device_login_t *v = data;
+
+    u_char             ha1[NGX_AMT_DIGEST_HA1];
+    ngx_str_t          realm;
+    const char        *text;
+    ngx_uint_t         pending;
+    ngx_amt_device_t  *dev;
+
+    ngx_amt_begin(f, v);
+
+    ngx_amt_await_rc(f, v, ngx_amt_vault_read(f, &v->path, &v->secret));
+
+    if (v->frame.rc == NGX_DECLINED) {
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_NO_PASSWORD,
+                                  "Vault has no secret %V", &v->path);
+    }
+
+    if (v->frame.rc != NGX_OK) {
+        goto fail;
+    }
+
+    text = ngx_amt_secret_get(&v->secret, "AMT_PASSWORD");
+
+    if (text == NULL || *text == '\0') {
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_NO_PASSWORD,
+                                  "Vault has no AMT_PASSWORD in %V",
+                                  &v->path);
+    }
+
+    dev = v->dev;
+    pending = 0;
+
+    realm.data = dev->digest.realm;
+    realm.len = dev->digest.realm_len;
+
+    ngx_amt_pending_ha1(&realm, text, ha1);
+
+    if (v->again && ngx_memcmp(ha1, dev->ha1, NGX_AMT_DIGEST_HA1) == 0) {
+
+        text = ngx_amt_secret_get(&v->secret, NGX_AMT_PENDING_AMT);
+
+        if (text == NULL || *text == '\0') {
+            v->frame.rc = NGX_DECLINED;
+
+        } else {
+            ngx_amt_pending_ha1(&realm, text, ha1);
+            pending = 1;
+        }
+    }
+
+    ngx_amt_secret_wipe(&v->secret);
+
+    ngx_memcpy(dev->ha1, ha1, NGX_AMT_DIGEST_HA1);
+    ngx_explicit_memzero(ha1, NGX_AMT_DIGEST_HA1);
+
+    dev->have_ha1 = 1;
+    dev->from_cache = 0;
+    dev->pending = pending;
+    dev->accepted = 0;
+    dev->realm_len = dev->digest.realm_len;
+    ngx_memcpy(dev->realm, dev->digest.realm, dev->digest.realm_len);
+
+fail:
+
+    return v->frame.rc;
+}
+
+
+ngx_int_t
+ngx_amt_device_use(ngx_amt_device_t *dev, const char *password)
+{
+    ngx_str_t  realm;
+
+    if (dev->digest.realm_len == 0) {
+        return NGX_ERROR;
+    }
+
+    dev->digest.nonce_len = 0;
+    dev->pending = 0;
+    dev->accepted = 0;
+    dev->from_cache = 0;
+    dev->given = password != NULL;
+    dev->have_ha1 = password != NULL;
+
+    if (password) {
+        realm.data = dev->digest.realm;
+        realm.len = dev->digest.realm_len;
+
+        ngx_amt_pending_ha1(&realm, password, dev->ha1);
+
+        dev->realm_len = dev->digest.realm_len;
+        ngx_memcpy(dev->realm, dev->digest.realm, dev->realm_len);
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_uint_t
+ngx_amt_device_is(ngx_amt_device_t *dev, const char *password)
+{
+    u_char      ha1[NGX_AMT_DIGEST_HA1];
+    ngx_str_t   realm;
+    ngx_uint_t  is;
+
+    if (!dev->accepted || !ngx_amt_device_have_ha1(dev)) {
+        return 0;
+    }
+
+    realm.data = dev->realm;
+    realm.len = dev->realm_len;
+
+    ngx_amt_pending_ha1(&realm, password, ha1);
+
+    is = ngx_memcmp(ha1, dev->ha1, NGX_AMT_DIGEST_HA1) == 0;
+
+    ngx_explicit_memzero(ha1, NGX_AMT_DIGEST_HA1);
+
+    return is;
+}
+
+
+void
+ngx_amt_device_pin(ngx_amt_device_t *dev, ngx_uint_t on)
+{
+    dev->pinned = on ? 1 : 0;
+}
+
+
+static void
+ngx_amt_device_login_drop(void *data)
+{
+    ngx_amt_device_login_t *v = data;
+
+    ngx_amt_secret_wipe(&v->secret);
+}
+
+
+/* An HA1 is for one realm; another realm is another provisioning. */
+
+ngx_uint_t
+ngx_amt_device_have_ha1(ngx_amt_device_t *dev)
+{
+    return dev->have_ha1
+           && dev->realm_len == dev->digest.realm_len
+           && ngx_memcmp(dev->realm, dev->digest.realm, dev->realm_len) == 0;
+}
