@@ -274,6 +274,8 @@ void ngx_cira_output_free(ngx_cira_session_t *s);
 /* A channel message of the device. */
 void ngx_cira_channel_message(ngx_cira_session_t *s, ngx_cira_apf_msg_t *msg);
 
+/* ---- ngx_cira_channels.c ---- */
+
 /* What was put off: messages without room, callbacks, waiting dialers. */
 void ngx_cira_channels_run(ngx_cira_session_t *s);
 
