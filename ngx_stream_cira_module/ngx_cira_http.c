@@ -5,12 +5,12 @@
  * Rules learnt the hard way: libcurl does not drain sockets, so events are
  * level-triggered; CURL_POLL_REMOVE frees the nginx connection but never the
  * descriptor, and comes too late for a socket that was closed before it was
- * connected, whose number may be another one's by then; a timer of 0 is a posted event, since libcurl must not be
- * entered from its own callbacks; a connection closed by
- * worker_shutdown_timeout removes its transfer.  libcurl never resolves a
- * name: addresses are fixed when nginx reads its configuration.  It leaves
- * errors of TLS in OpenSSL's queue, which nginx would find at its next
- * connection.
+ * connected, whose number may be another one's by then; a timer of 0 is a
+ * posted event, since libcurl must not be entered from its own callbacks; a
+ * connection closed by worker_shutdown_timeout removes its transfer.  libcurl
+ * never resolves a name: addresses are fixed when nginx reads its
+ * configuration.  It leaves errors of TLS in OpenSSL's queue, which nginx
+ * would find at its next connection.
  */
 
 
