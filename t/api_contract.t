@@ -189,6 +189,7 @@ sub collection {
     # what RPS, which has no tenant of its own, may ask
     is($t->get("$base/devices/$first?tenantId=123", key => $key{gateway})
         ->{status}, 204, "$base: another tenant's device");
+    $t->finish;
 }
 
 collection(@$_) for @layouts;
