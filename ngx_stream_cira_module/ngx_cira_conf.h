@@ -15,4 +15,25 @@
 extern ngx_conf_post_t  ngx_cira_conf_positive;
 
 
+/* One "listen" of one server */
+
+typedef struct {
+    ngx_stream_conf_ctx_t  *ctx;         /* of the server */
+    struct sockaddr        *sockaddr;
+    ngx_str_t              *addr;
+    int                     type;        /* SOCK_STREAM */
+    ngx_uint_t              ssl;
+} ngx_cira_conf_listen_t;
+
+typedef ngx_int_t (*ngx_cira_conf_listen_pt)(ngx_conf_t *cf,
+    ngx_cira_conf_listen_t *ls);
+
+/*
+ * Calls handler for all of them, from postconfiguration; ends with NGX_ERROR
+ * when it does not return NGX_OK.
+ */
+ngx_int_t ngx_cira_conf_listens(ngx_conf_t *cf,
+    ngx_cira_conf_listen_pt handler);
+
+
 #endif /* _NGX_CIRA_CONF_H_INCLUDED_ */

@@ -40,8 +40,7 @@ static char *ngx_stream_cira_connect_merge_conf(ngx_conf_t *cf, void *parent,
     void *child);
 static ngx_int_t ngx_stream_cira_connect_postconfiguration(ngx_conf_t *cf);
 static ngx_int_t ngx_stream_cira_connect_check(ngx_conf_t *cf,
-    ngx_stream_conf_ctx_t *ctx, struct sockaddr *sockaddr,
-    ngx_str_t *addr, ngx_uint_t type, ngx_uint_t ssl);
+    ngx_cira_conf_listen_t *ls);
 static ngx_uint_t ngx_stream_cira_connect_verified(
     ngx_stream_conf_ctx_t *ctx);
 static ngx_uint_t ngx_stream_cira_connect_loopback(struct sockaddr *sa);
@@ -397,14 +396,6 @@ ngx_stream_cira_connect_postconfiguration(ngx_conf_t *cf)
     ngx_cira_connect_conf_t      *ccf;
     ngx_stream_core_srv_conf_t  **cscf;
     ngx_stream_core_main_conf_t  *cmcf;
-#if (nginx_version >= 1025005)
-    ngx_uint_t                    k, n;
-    ngx_stream_conf_port_t       *port;
-    ngx_stream_conf_addr_t       *addr;
-    ngx_stream_core_srv_conf_t  **server;
-#else
-    ngx_stream_listen_t          *ls;
-#endif
 
     cmcf = ngx_stream_conf_get_module_main_conf(cf, ngx_stream_core_module);
     zcf = ngx_stream_conf_get_module_main_conf(cf,
@@ -422,85 +413,40 @@ ngx_stream_cira_connect_postconfiguration(ngx_conf_t *cf)
         }
     }
 
-#if (nginx_version >= 1025005)
-
-    if (cmcf->ports == NULL) {
-        return NGX_OK;
-    }
-
-    port = cmcf->ports->elts;
-
-    for (i = 0; i < cmcf->ports->nelts; i++) {
-        addr = port[i].addrs.elts;
-
-        for (k = 0; k < port[i].addrs.nelts; k++) {
-            server = addr[k].servers.elts;
-
-            for (n = 0; n < addr[k].servers.nelts; n++) {
-                if (ngx_stream_cira_connect_check(cf, server[n]->ctx,
-                                                  addr[k].opt.sockaddr,
-                                                  &addr[k].opt.addr_text,
-                                                  addr[k].opt.type,
-                                                  addr[k].opt.ssl)
-                    != NGX_OK)
-                {
-                    return NGX_ERROR;
-                }
-            }
-        }
-    }
-
-#else
-
-    ls = cmcf->listen.elts;
-
-    for (i = 0; i < cmcf->listen.nelts; i++) {
-        if (ngx_stream_cira_connect_check(cf, ls[i].ctx, ls[i].sockaddr,
-                                          &ls[i].addr_text, ls[i].type,
-                                          ls[i].ssl)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-#endif
-
-    return NGX_OK;
+    return ngx_cira_conf_listens(cf, ngx_stream_cira_connect_check);
 }
 
 
 static ngx_int_t
-ngx_stream_cira_connect_check(ngx_conf_t *cf, ngx_stream_conf_ctx_t *ctx,
-    struct sockaddr *sockaddr, ngx_str_t *addr, ngx_uint_t type,
-    ngx_uint_t ssl)
+ngx_stream_cira_connect_check(ngx_conf_t *cf, ngx_cira_conf_listen_t *ls)
 {
     ngx_cira_connect_conf_t     *ccf;
     ngx_stream_core_srv_conf_t  *cscf;
 
-    ccf = ctx->srv_conf[ngx_stream_cira_connect_module.ctx_index];
-    cscf = ctx->srv_conf[ngx_stream_core_module.ctx_index];
+    ccf = ls->ctx->srv_conf[ngx_stream_cira_connect_module.ctx_index];
+    cscf = ls->ctx->srv_conf[ngx_stream_core_module.ctx_index];
 
     if (!ccf->enable) {
         return NGX_OK;
     }
 
-    if (type != SOCK_STREAM) {
+    if (ls->type != SOCK_STREAM) {
         ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                       "\"cira_connect\" on udp \"%V\" in %s:%ui",
-                      addr, cscf->file_name, cscf->line);
+                      ls->addr, cscf->file_name, cscf->line);
         return NGX_ERROR;
     }
 
-    if (sockaddr->sa_family == AF_UNIX) {
+    if (ls->sockaddr->sa_family == AF_UNIX) {
         return NGX_OK;
     }
 
-    if (ssl && ngx_stream_cira_connect_verified(ctx)) {
+    if (ls->ssl && ngx_stream_cira_connect_verified(ls->ctx)) {
         return NGX_OK;
     }
 
-    if (ccf->secrets && (ssl || ngx_stream_cira_connect_loopback(sockaddr))) {
+    if (ccf->secrets && (ls->ssl
+                         || ngx_stream_cira_connect_loopback(ls->sockaddr))) {
         return NGX_OK;
     }
 
@@ -508,7 +454,7 @@ ngx_stream_cira_connect_check(ngx_conf_t *cf, ngx_stream_conf_ctx_t *ctx,
                   "\"cira_connect\" on \"%V\" in %s:%ui needs \"ssl\" and "
                   "\"ssl_verify_client on\", or \"cira_connect_secret\" with "
                   "\"ssl\" or on a loopback address",
-                  addr, cscf->file_name, cscf->line);
+                  ls->addr, cscf->file_name, cscf->line);
 
     return NGX_ERROR;
 }

@@ -40,9 +40,8 @@ static char *ngx_stream_cira_window(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_stream_cira_parse_window(ngx_str_t *value, size_t *size);
 static ngx_int_t ngx_stream_cira_init(ngx_conf_t *cf);
-static ngx_int_t ngx_stream_cira_check_listen(ngx_conf_t *cf);
 static ngx_int_t ngx_stream_cira_check_ssl(ngx_conf_t *cf,
-    ngx_stream_conf_ctx_t *ctx, ngx_uint_t ssl, ngx_str_t *addr);
+    ngx_cira_conf_listen_t *ls);
 
 
 static ngx_conf_num_bounds_t  ngx_stream_cira_messages_bounds = {
@@ -728,89 +727,26 @@ ngx_stream_cira_init(ngx_conf_t *cf)
 
     *h = ngx_stream_cira_preaccess_handler;
 
-    return ngx_stream_cira_check_listen(cf);
+    return ngx_cira_conf_listens(cf, ngx_stream_cira_check_ssl);
 }
 
 
 /* the device's password must not be read from the wire */
 
 static ngx_int_t
-ngx_stream_cira_check_listen(ngx_conf_t *cf)
-{
-    ngx_uint_t                    i;
-    ngx_stream_core_main_conf_t  *cmcf;
-
-#if (nginx_version >= 1025005)
-
-    ngx_uint_t                    j, k;
-    ngx_stream_conf_port_t       *port;
-    ngx_stream_conf_addr_t       *addr;
-    ngx_stream_core_srv_conf_t  **server;
-
-    cmcf = ngx_stream_conf_get_module_main_conf(cf, ngx_stream_core_module);
-
-    if (cmcf->ports == NULL) {
-        return NGX_OK;
-    }
-
-    port = cmcf->ports->elts;
-
-    for (i = 0; i < cmcf->ports->nelts; i++) {
-        addr = port[i].addrs.elts;
-
-        for (j = 0; j < port[i].addrs.nelts; j++) {
-            server = addr[j].servers.elts;
-
-            for (k = 0; k < addr[j].servers.nelts; k++) {
-                if (ngx_stream_cira_check_ssl(cf, server[k]->ctx,
-                                              addr[j].opt.ssl,
-                                              &addr[j].opt.addr_text)
-                    != NGX_OK)
-                {
-                    return NGX_ERROR;
-                }
-            }
-        }
-    }
-
-#else
-
-    ngx_stream_listen_t          *ls;
-
-    cmcf = ngx_stream_conf_get_module_main_conf(cf, ngx_stream_core_module);
-
-    ls = cmcf->listen.elts;
-
-    for (i = 0; i < cmcf->listen.nelts; i++) {
-        if (ngx_stream_cira_check_ssl(cf, ls[i].ctx, ls[i].ssl,
-                                      &ls[i].addr_text)
-            != NGX_OK)
-        {
-            return NGX_ERROR;
-        }
-    }
-
-#endif
-
-    return NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_stream_cira_check_ssl(ngx_conf_t *cf, ngx_stream_conf_ctx_t *ctx,
-    ngx_uint_t ssl, ngx_str_t *addr)
+ngx_stream_cira_check_ssl(ngx_conf_t *cf, ngx_cira_conf_listen_t *ls)
 {
     ngx_cira_conf_t  *conf;
 
-    conf = ctx->srv_conf[ngx_stream_cira_module.ctx_index];
+    conf = ls->ctx->srv_conf[ngx_stream_cira_module.ctx_index];
 
-    if (!conf->enable || ssl) {
+    if (!conf->enable || ls->ssl) {
         return NGX_OK;
     }
 
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
                   "\"cira\" needs the \"ssl\" parameter of \"listen %V\"",
-                  addr);
+                  ls->addr);
 
     return NGX_ERROR;
 }
