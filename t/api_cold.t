@@ -44,6 +44,23 @@ for my $round (1 .. 3) {
 
 cmp_ok(scalar(grep { $_->{event} eq 'auth_failed' } @{$sim->events}), '<', 18,
     'few logins were refused');
+
+# some leave in the middle: what they used of a nonce is not known to those who
+# had left it to them
+for my $round (1 .. 12) {
+    $t->delete("/api/v1/devices/refresh/$guid", key => $key{admin});
+    $sim->set(0, 'nonce', '');
+    my @leave = map {
+        my $s = $t->socket('http');
+        print $s "GET /api/v1/amt/$paths[$_ % @paths]/$guid HTTP/1.1\r\n"
+            . "Host: x\r\nX-API-Key: $key{reader}\r\n\r\n";
+        $s->flush;
+        $s;
+    } 1 .. 9;
+    select undef, undef, undef, 0.004 * $round;
+    close $_ for @leave[grep { $_ % 3 } 0 .. 8];
+    readline $leave[$_] for 0, 3, 6;
+}
 is($sim->stop, 0, 'the gateway kept to the protocol') or diag $sim->log;
 
 AMT::Test::done();

@@ -278,9 +278,24 @@ ngx_amt_device_connect_again(ngx_amt_flow_t *f, ngx_amt_device_connect_t *v)
 static void
 ngx_amt_device_take_state(ngx_amt_device_t *dev, ngx_str_t *state)
 {
-    if (state->len == 0
-        || (state->len == dev->state_len
-            && ngx_memcmp(state->data, dev->state, state->len) == 0))
+    if (state->len == 0) {
+
+        if (dev->left) {
+
+            /* its counts are of a holder that did not come to an end */
+
+            dev->left = 0;
+            dev->state_len = 0;
+            dev->digest.nonce_len = 0;
+        }
+
+        return;
+    }
+
+    dev->left = 0;
+
+    if (state->len == dev->state_len
+        && ngx_memcmp(state->data, dev->state, state->len) == 0)
     {
         return;
     }
@@ -306,7 +321,8 @@ ngx_amt_device_take_state(ngx_amt_device_t *dev, ngx_str_t *state)
 static size_t
 ngx_amt_device_leave(ngx_amt_tunnel_t *t, u_char *buf)
 {
-    ngx_amt_digest_t  digest;
+    ngx_amt_device_t  *dev;
+    ngx_amt_digest_t   digest;
 
     if (t->res->status != 401
         || ngx_amt_digest_parse(t->res->auth, t->res->n_auth, &digest)
@@ -314,6 +330,9 @@ ngx_amt_device_leave(ngx_amt_tunnel_t *t, u_char *buf)
     {
         return 0;
     }
+
+    dev = (ngx_amt_device_t *) t;
+    dev->left = 1;
 
     return ngx_amt_digest_encode(&digest, buf);
 }

@@ -17,7 +17,7 @@
 
 
 struct ngx_amt_device_s {
-    ngx_amt_tunnel_t      tunnel;
+    ngx_amt_tunnel_t      tunnel;        /* first, see ngx_amt_device_leave() */
     ngx_amt_tunnel_options_t  options;
     ngx_cira_info_t       info;
     ngx_pool_t           *pool;          /* of one exchange, then reset */
@@ -41,6 +41,7 @@ struct ngx_amt_device_s {
     unsigned              given:1;       /* ha1 is the caller's */
     unsigned              pinned:1;
     unsigned              accepted:1;    /* ha1 by the device */
+    unsigned              left:1;        /* the nonce is with the slot */
 };
 
 
