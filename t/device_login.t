@@ -36,6 +36,20 @@ is(reads(), $n + 1, 'the password was read');
 is(settings(), 200, 'no fault');
 is(reads(), $n + 1, 'and not again');
 
+# a pending password becomes the current one by an answer that proves it, not
+# by a refusal, which may come before credentials are looked at
+my %left = (AMT_PASSWORD => 'Old!2345', AMT_PASSWORD_PENDING => 'P@ssw0rd',
+    MPS_PASSWORD => 'P@ssw0rd');
+$vault->put("devices/$guid", \%left);
+$t->delete("/api/v1/devices/refresh/$guid", key => $key{admin});
+$sim->misbehave(0, 'fault=2');
+settings();
+is_deeply($vault->get("devices/$guid"), \%left, 'access denied: both stay');
+$sim->misbehave(0, 'off');
+is(settings(), 200, 'an answer');
+is_deeply($vault->get("devices/$guid"), { AMT_PASSWORD => 'P@ssw0rd',
+    MPS_PASSWORD => 'P@ssw0rd' }, 'the pending one is the current one');
+
 # boot settings that do not fit back into a request
 my (%got, $r);
 for (my $size = 30_000; $size <= 33_000; $size += 300) {

@@ -203,7 +203,7 @@ ngx_amt_device_call_body(ngx_amt_flow_t *f, void *data)
         goto fail;
     }
 
-    if (v->dev->pending && v->authorized) {
+    if (v->dev->pending && v->dev->accepted) {
 
         /* a change of the password was interrupted, and this is its end */
 

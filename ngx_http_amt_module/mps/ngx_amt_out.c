@@ -76,6 +76,10 @@ ngx_amt_out_room(ngx_amt_out_t *o, size_t size)
     }
 
     ngx_memcpy(p, o->start, used);
+
+    /* it may hold passwords; the reply's end is wiped by its owner */
+
+    ngx_explicit_memzero(o->start, used);
     ngx_pfree(o->pool, o->start);
 
     o->start = p;
