@@ -110,6 +110,24 @@ unlink $all;
     unlink $file;
 }
 
+# ---- not past the recorder ----
+
+for ([ no_mode => 1 ], [ kind => 'kvm' ]) {
+    my %o = (guid => $guid, kind => 'sol', p => 1, key => $key{redirection},
+        @$_);
+    my $path = AMT::Redir::path(%o) =~ s/webrelay\.ashx/all/r;
+    my $v = AMT::Redir->open($t, %o, path => $path);
+    $v->{ws}->send("\x12\0\0\0");
+    is(join(' ', $v->{ws}->wait_close),
+        '1008 session of unknown kind cannot be recorded',
+        "first bytes that hide what follows, $_->[0]");
+    $path =~ s/all/off/;
+    $v = AMT::Redir->open($t, %o, path => $path);
+    $v->{ws}->send("\x12\0\0\0");
+    isnt(($v->{ws}->wait_close)[0], 1008, 'none of our business elsewhere');
+}
+is(scalar(() = casts('casts')), 0, 'no file of them');
+
 # ---- limits ----
 
 {

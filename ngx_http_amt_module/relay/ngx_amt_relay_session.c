@@ -184,6 +184,17 @@ ngx_amt_relay_kind(ngx_amt_relay_session_t *s, ngx_amt_redir_kind_e kind)
 ngx_int_t
 ngx_amt_relay_logged_in(ngx_amt_relay_session_t *s)
 {
+    if (s->recorded && s->redir && s->redir->kind == NGX_AMT_REDIR_NONE
+        && s->ctx->kind != NGX_AMT_REDIR_SOL)
+    {
+        /* SOL may follow that nobody would see */
+
+        ngx_amt_relay_end(s, NGX_AMT_RELAY_BROWSER_PROTOCOL,
+                          NGX_AMT_WS_POLICY,
+                          "session of unknown kind cannot be recorded");
+        return NGX_DECLINED;
+    }
+
     if (s->redir) {
         ngx_amt_redir_wipe(s->redir);
         ngx_free(s->redir);

@@ -200,7 +200,7 @@ ngx_amt_relay_zone_poll(ngx_amt_relay_zone_t *zone,
 
         if (!ngx_amt_relay_zone_alive(rec)) {
             rec->next = 0;
-                    rec->beat = ngx_current_msec;
+            rec->beat = ngx_current_msec;
             rec->pid = (int32_t) ngx_pid;
 
             ngx_memory_barrier();
