@@ -40,10 +40,14 @@ typedef struct {
 } ngx_amt_certificates_t;
 
 
-/* No device holds more; relations of more would cost too much time. */
+/*
+ * No device holds more; relations of more would cost too much time, and an
+ * answer in which they are repeated too much memory.
+ */
 
 #define NGX_AMT_CERT_MAX           64    /* certificates, keys */
 #define NGX_AMT_CERT_MAX_CONTEXTS  1024  /* contexts, dependencies */
+#define NGX_AMT_CERT_MAX_COPIES    (8 * 1024 * 1024)
 
 /* 1 within these; the functions below need it. */
 ngx_uint_t ngx_amt_certificates_sane(ngx_amt_certificates_t *store);

@@ -11,6 +11,7 @@
 
 
 #define NGX_AMT_CERT_NONE   NGX_AMT_CERT_MAX
+#define NGX_AMT_CERT_NAME   sizeof("\"Wireless - \",")
 #define NGX_AMT_CERT_8021X  "Intel(r) AMT:IEEE 802.1x Settings "
 
 
@@ -27,6 +28,7 @@ typedef enum {
 static const char  *ngx_amt_cert_types[] = { "TLS", "Wireless", "Wired" };
 
 
+static size_t ngx_amt_cert_longest(ngx_array_t *items);
 static json_t *ngx_amt_cert_one(ngx_amt_xml_t *x, ngx_str_t *key);
 static json_t *ngx_amt_cert_key(ngx_amt_xml_t *x, ngx_str_t *cert);
 static ngx_int_t ngx_amt_cert_string(json_t *o, const char *name,
@@ -54,10 +56,57 @@ static ngx_uint_t ngx_amt_cert_equal(ngx_str_t *a, ngx_str_t *b);
 ngx_uint_t
 ngx_amt_certificates_sane(ngx_amt_certificates_t *store)
 {
-    return store->certificates->nelts <= NGX_AMT_CERT_MAX
-           && store->keys->nelts <= NGX_AMT_CERT_MAX
-           && store->contexts->nelts <= NGX_AMT_CERT_MAX_CONTEXTS
-           && store->dependencies->nelts <= NGX_AMT_CERT_MAX_CONTEXTS;
+    size_t           copy, names;
+    ngx_uint_t       i, n;
+    ngx_amt_xml_t  **x;
+
+    n = store->contexts->nelts;
+
+    if (store->certificates->nelts > NGX_AMT_CERT_MAX
+        || store->keys->nelts > NGX_AMT_CERT_MAX
+        || n > NGX_AMT_CERT_MAX_CONTEXTS
+        || store->dependencies->nelts > NGX_AMT_CERT_MAX_CONTEXTS)
+    {
+        return 0;
+    }
+
+    /*
+     * In the answer each profile has copies of its certificates and keys, and
+     * each of these certificates the names of its profiles.
+     */
+
+    x = store->contexts->elts;
+
+    for (i = 0, names = 0; i < n; i++) {
+        names += ngx_amt_cert_profile_id(x[i]).len + NGX_AMT_CERT_NAME;
+    }
+
+    copy = ngx_amt_cert_longest(store->certificates)
+           + ngx_amt_cert_longest(store->keys);
+
+    return n * (copy + names) <= NGX_AMT_CERT_MAX_COPIES;
+}
+
+
+static size_t
+ngx_amt_cert_longest(ngx_array_t *items)
+{
+    size_t           len, longest;
+    ngx_uint_t       i;
+    ngx_amt_xml_t  **item, *x;
+
+    item = items->elts;
+
+    for (i = 0, longest = 0; i < items->nelts; i++) {
+
+        for (x = item[i]->first, len = 0; x; x = x->next) {
+            len += x->text.len;
+        }
+
+        longest = ngx_max(longest, len);
+    }
+
+    return longest;
 }
 
 

@@ -403,6 +403,41 @@ relations(EVP_PKEY *pkey)
     ok(ngx_amt_certificates_find(&s, "C1") != NULL
        && ngx_amt_certificates_find(&s, "C") == NULL, "by its handle");
 
+    /* a large certificate, of which each of many profiles would have a copy */
+
+    {
+        static u_char    big[16384];
+        ngx_amt_xml_t    cert, value, *context;
+
+        ngx_memzero(&cert, sizeof(cert));
+        ngx_memzero(&value, sizeof(value));
+        cert.first = &value;
+        value.text.data = big;
+        value.text.len = sizeof(big);
+
+        context = ((ngx_amt_xml_t **) s.contexts->elts)[0];
+        s.contexts = none();
+        s.certificates = none();
+        *(ngx_amt_xml_t **) ngx_array_push(s.certificates) = &cert;
+
+        while (s.contexts->nelts < 256) {
+            *(ngx_amt_xml_t **) ngx_array_push(s.contexts) = context;
+        }
+
+        ok(ngx_amt_certificates_sane(&s), "many copies");
+
+        value.text.len = 250000;
+        ok(!ngx_amt_certificates_sane(&s), "too many bytes of copies");
+
+        value.text.len = 1;
+
+        while (s.contexts->nelts < NGX_AMT_CERT_MAX_CONTEXTS) {
+            *(ngx_amt_xml_t **) ngx_array_push(s.contexts) = context;
+        }
+
+        ok(!ngx_amt_certificates_sane(&s), "too many names of profiles");
+    }
+
     /* more than any device has */
 
     s.certificates = none();
