@@ -94,11 +94,15 @@ for my $c (['at:Unprovision,return=16', 200, '{"ReturnValue":16}'],
         $sim->misbehave(1, 'garbage-http');
         $t->get("$api/amt/generalSettings/" . $sim->guid(1), as('reader'));
     }
-    $sim->misbehave(1, $c->[0]);
-    my $r = deactivate(1);
-    $sim->misbehave(1, 'off');
+
+    # what this one answers cannot be read, but it does as it was told
+    my $n = $c->[0] eq 'garbage-http' ? 7 : 1;
+
+    $sim->misbehave($n, $c->[0]);
+    my $r = deactivate($n);
+    $sim->misbehave($n, 'off');
     is_answer($r, $c->[1], $c->[2], $c->[0]);
-    is_kept(1, "$c->[0]: everything is kept");
+    is_kept($n, "$c->[0]: everything is kept");
 }
 
 # ---- the answer is lost: nobody knows, so nothing is deleted ----
