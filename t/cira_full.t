@@ -69,6 +69,7 @@ unlink $sock;
 my $stub = AMT::Stub->new($sock);
 $stub->answer('/auth', 204);
 my $start = time;
+shutdown $_, 2 for @idle;              # a child of ours has them, too
 @idle = ();
 ok($t->wait_for(sub { $t->read_file('events') =~ /^$one connected/m }),
     'the first one is in');
