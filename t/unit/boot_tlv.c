@@ -253,6 +253,7 @@ actions(void)
 static void
 put(void)
 {
+    ngx_int_t       rc;
     ngx_str_t       in, out;
     ngx_pool_t     *pool;
     const char     *why;
@@ -282,7 +283,10 @@ put(void)
     changes[4].name = "M";
     changes[4].number = 1;
 
-    ok(ngx_amt_put_body(pool, root, changes, &out) == NGX_OK
+    ngx_str_null(&out);
+    rc = ngx_amt_put_body(pool, root, changes, &out);
+
+    ok(rc == NGX_OK
        && same(&out, "<h:A>4294967295</h:A><h:L>&lt;&amp;&gt;</h:L>"
                      "<U xmlns=\"urn:x\"><V xmlns=\"urn:x\">&lt;</V></U>"
                      "<h:B>true</h:B><h:N>true</h:N>"),

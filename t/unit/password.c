@@ -99,7 +99,7 @@ bodies(void)
     ok(ngx_amt_password_admin(pool, &realm, &password, &body) == NGX_OK
        && body.len == sizeof(want) - 1
        && memcmp(body.data, want, body.len) == 0,
-       "SetAdminAclEntryEx: %.*s", (int) body.len, body.data);
+       "SetAdminAclEntryEx");
 
     password = unit_str("A<b>&\"1!");
 
