@@ -81,7 +81,8 @@ sub start {
     $self->{owner} = $$;
 
     my $end = time + $self->{timeout};
-    while (!-S "$dir/control") {
+    # the socket's file is there a moment before it listens
+    while (!IO::Socket::UNIX->new(Peer => "$dir/control")) {
         die "amtsim did not start: " . $self->log
             if time > $end || waitpid($pid, POSIX::WNOHANG()) == $pid;
         sleep 0.01;
