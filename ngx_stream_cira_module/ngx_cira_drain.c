@@ -1,10 +1,6 @@
 
 /*
  * Graceful end of a worker, see ngx_cira_drain.h.
- *
- * nginx tells no module that it quits.  A fake connection that is idle, with
- * a file descriptor that is none, has its read handler called then; njs does
- * the same.
  */
 
 
@@ -13,6 +9,7 @@
 #include <ngx_event.h>
 #include "ngx_stream_cira.h"
 #include "ngx_cira_drain.h"
+#include "ngx_cira_quit.h"
 #include "ngx_cira_relay.h"
 
 
@@ -22,7 +19,6 @@
 
 
 static void ngx_cira_drain_quit(ngx_event_t *ev);
-static void ngx_cira_drain_empty(ngx_event_t *ev);
 static void ngx_cira_drain_timer(ngx_event_t *ev);
 static void ngx_cira_drain_count(void);
 static void ngx_cira_drain_close(ngx_uint_t n, ngx_uint_t all);
@@ -42,74 +38,22 @@ static u_char             ngx_cira_drain_cursor[NGX_CIRA_GUID_LEN];
 ngx_int_t
 ngx_cira_drain_init(ngx_cycle_t *cycle, ngx_msec_t drain)
 {
-    ngx_core_conf_t    *ccf;
-    ngx_connection_t   *c, *saved;
+    ngx_cira_drain_time = ngx_cira_quit_time(cycle, drain);
+    ngx_cira_drain_hook = ngx_cira_quit_hook(cycle, ngx_cira_drain_quit);
 
-    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
-
-    ngx_cira_drain_time = drain;
-
-    /* after that time nginx itself closes all there is in one loop */
-
-    if (ccf->shutdown_timeout
-        && ngx_cira_drain_time > ccf->shutdown_timeout / 10 * 9)
-    {
-        ngx_cira_drain_time = ccf->shutdown_timeout / 10 * 9;
-    }
-
-    /* events that index connections by descriptor must not see this one */
-
-    saved = ngx_cycle->files ? ngx_cycle->files[0] : NULL;
-
-    c = ngx_get_connection(0, cycle->log);
-
-    if (ngx_cycle->files) {
-        ngx_cycle->files[0] = saved;
-    }
-
-    if (c == NULL) {
-        return NGX_ERROR;
-    }
-
-    c->fd = (ngx_socket_t) -2;
-    c->idle = 1;
-    c->log = cycle->log;
-    c->read->log = cycle->log;
-    c->write->log = cycle->log;
-    c->read->handler = ngx_cira_drain_quit;
-    c->write->handler = ngx_cira_drain_empty;
-
-    ngx_cira_drain_hook = c;
-
-    return NGX_OK;
+    return ngx_cira_drain_hook ? NGX_OK : NGX_ERROR;
 }
 
 
 void
 ngx_cira_drain_exit(ngx_cycle_t *cycle)
 {
-    ngx_connection_t  *c;
-
-    c = ngx_cira_drain_hook;
-
-    if (c) {
-        ngx_cira_drain_hook = NULL;
-
-        /* else it counts as an open socket that was left */
-        c->fd = (ngx_socket_t) -1;
-
-        ngx_free_connection(c);
-    }
+    ngx_cira_quit_unhook(ngx_cira_drain_hook);
+    ngx_cira_drain_hook = NULL;
 
     if (ngx_cira_drain_event.timer_set) {
         ngx_del_timer(&ngx_cira_drain_event);
     }
-}
-
-
-static void
-ngx_cira_drain_empty(ngx_event_t *ev)
-{
 }
 
 

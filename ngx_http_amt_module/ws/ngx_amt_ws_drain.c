@@ -3,20 +3,17 @@
  * The WebSockets of a worker, and their end when it exits (reload, upgrade):
  * they go on for amt_ws_drain, and are closed with 1001 in its last tenth,
  * not all at once.
- *
- * nginx tells no module that it quits; the read handler of a connection that
- * is idle, with a descriptor that is none, is called then.
  */
 
 
 #include "ws/ngx_amt_ws_priv.h"
+#include "ngx_cira_quit.h"
 
 
 #define NGX_AMT_WS_TICK  100             /* ms */
 
 
 static void ngx_amt_ws_drain_quit(ngx_event_t *ev);
-static void ngx_amt_ws_drain_empty(ngx_event_t *ev);
 static void ngx_amt_ws_drain_timer(ngx_event_t *ev);
 static void ngx_amt_ws_drain_close(ngx_msec_int_t left);
 
@@ -33,65 +30,21 @@ static ngx_msec_t          ngx_amt_ws_drain_deadline;
 ngx_int_t
 ngx_amt_ws_drain_init(ngx_cycle_t *cycle, ngx_msec_t drain)
 {
-    ngx_core_conf_t    *ccf;
-    ngx_connection_t   *c, *saved;
-
     ngx_queue_init(&ngx_amt_ws_all);
     ngx_memzero(&ngx_amt_ws_counts, sizeof(ngx_amt_ws_stats_t));
 
-    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+    ngx_amt_ws_drain_time = ngx_cira_quit_time(cycle, drain);
+    ngx_amt_ws_drain_hook = ngx_cira_quit_hook(cycle, ngx_amt_ws_drain_quit);
 
-    /* after that time nginx itself closes all there is in one loop */
-
-    if (ccf->shutdown_timeout && drain > ccf->shutdown_timeout / 10 * 9) {
-        drain = ccf->shutdown_timeout / 10 * 9;
-    }
-
-    ngx_amt_ws_drain_time = drain;
-
-    /* events that index connections by descriptor must not see this one */
-
-    saved = ngx_cycle->files ? ngx_cycle->files[0] : NULL;
-
-    c = ngx_get_connection(0, cycle->log);
-
-    if (ngx_cycle->files) {
-        ngx_cycle->files[0] = saved;
-    }
-
-    if (c == NULL) {
-        return NGX_ERROR;
-    }
-
-    c->fd = (ngx_socket_t) -2;
-    c->idle = 1;
-    c->log = cycle->log;
-    c->read->log = cycle->log;
-    c->write->log = cycle->log;
-    c->read->handler = ngx_amt_ws_drain_quit;
-    c->write->handler = ngx_amt_ws_drain_empty;
-
-    ngx_amt_ws_drain_hook = c;
-
-    return NGX_OK;
+    return ngx_amt_ws_drain_hook ? NGX_OK : NGX_ERROR;
 }
 
 
 void
 ngx_amt_ws_drain_exit(ngx_cycle_t *cycle)
 {
-    ngx_connection_t  *c;
-
-    c = ngx_amt_ws_drain_hook;
-
-    if (c) {
-        ngx_amt_ws_drain_hook = NULL;
-
-        /* else it counts as an open socket that was left */
-        c->fd = (ngx_socket_t) -1;
-
-        ngx_free_connection(c);
-    }
+    ngx_cira_quit_unhook(ngx_amt_ws_drain_hook);
+    ngx_amt_ws_drain_hook = NULL;
 
     if (ngx_amt_ws_drain_event.timer_set) {
         ngx_del_timer(&ngx_amt_ws_drain_event);
@@ -130,12 +83,6 @@ void
 ngx_amt_ws_stats(ngx_amt_ws_stats_t *stats)
 {
     *stats = ngx_amt_ws_counts;
-}
-
-
-static void
-ngx_amt_ws_drain_empty(ngx_event_t *ev)
-{
 }
 
 
