@@ -23,6 +23,7 @@ WARN        = -Wall -Wextra -Wno-unused-parameter \
 HARDEN      = -O2 -g -fstack-protector-strong -D_FORTIFY_SOURCE=2
 SANITIZE    = -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize=alignment -DNGX_DEBUG_PALLOC=1 -DNGX_AMT_TEST=1
+WATCHED     = -O1 -g -fno-omit-frame-pointer -DNGX_DEBUG_PALLOC=1
 LIBS        = -lcurl -ljansson -lexpat -lsqlite3 -lcjose -lcrypt -lmosquitto
 
 BROWSER     = t/browser/node_modules/.package-lock.json
@@ -109,7 +110,8 @@ modules: deps $(OBJS)/Makefile
 	    $(OBJS)/ngx_http_amt_module.so $(B)/modules/
 
 
-# ---- nginx itself: asan (tests), fuzz (libFuzzer), plain (another tree) -------
+# ---- nginx itself: asan (tests), fuzz (libFuzzer), plain (another tree), ------
+# ---- valgrind (the test module in it, each piece of a pool from malloc) -------
 
 $(B)/nginx-src/configure: | deps-test
 	t/build/nginx-source $(B)/nginx-src $(OTHER)
@@ -141,6 +143,7 @@ endef
 $(eval $(call variant,asan,$(CC),$(SANITIZE)))
 $(eval $(call variant,fuzz,$(CLANG),$(SANITIZE) -fsanitize=fuzzer-no-link))
 $(eval $(call variant,plain,$(CC),$(HARDEN)))
+$(eval $(call variant,valgrind,$(CC),$(WATCHED)))
 
 asan-nginx: $(B)/asan/libngx.a
 plain-nginx: $(B)/plain/libngx.a
@@ -160,6 +163,12 @@ $(B)/unit/%: t/unit/%.c t/unit/tap.h $(B)/asan/libngx.a
 	mkdir -p $(@D)
 	$(CC) $(SANITIZE) $(WARN) $(INCS) -I$(B)/asan -o $@ $< \
 	    $(B)/asan/libngx.a $(NGX_LIBS)
+
+# sanitizers and valgrind do not go together
+$(B)/valgrind/amt_nginx: t/unit/amt_nginx.c $(wildcard t/unit/*.h) \
+		$(B)/valgrind/libngx.a
+	$(CC) $(WATCHED) $(WARN) $(INCS) -I$(B)/valgrind -o $@ $< \
+	    $(B)/valgrind/libngx.a $(NGX_LIBS)
 
 $(B)/fuzzers/%: t/fuzz/%.c $(B)/fuzz/libngx.a | deps-fuzz
 	mkdir -p $(@D)
@@ -198,7 +207,8 @@ test: deps-test all sim unit $(if $(OTHER),plain-nginx)
 test-asan: deps-test asan-nginx sim unit
 	AMT_BUILD=$(B) AMT_VARIANT=asan $(PROVE) $(TESTS)
 
-test-valgrind: deps-test all sim $(if $(OTHER),plain-nginx)
+test-valgrind: deps-test all sim $(B)/valgrind/amt_nginx \
+		$(if $(OTHER),plain-nginx)
 	AMT_BUILD=$(B) AMT_VARIANT=valgrind $(PROVE) -j$(JOBS) $(TESTS)
 
 

@@ -23,6 +23,7 @@ use warnings;
 use Carp;
 use Cwd qw(abs_path getcwd);
 use Errno;
+use Fcntl qw(:flock);
 use File::Path qw(remove_tree);
 use File::Temp qw(tempdir);
 use HTTP::Tiny;
@@ -121,10 +122,14 @@ sub read_file {
     return scalar <$f> // '';
 }
 
-# root.crt, mps.crt (chain), mps.key, web.crt, web.key: made once per build.
+# root.crt, mps.crt (chain), mps.key, web.crt, web.key: made once per build,
+# by one of those that run at the same time.
 sub certs {
     my ($self) = @_;
     my $dir = build() . '/certs';
+
+    open my $lock, '>', "$dir.lock" or croak "$dir.lock: $!";
+    flock $lock, LOCK_EX or croak "$dir.lock: $!";
 
     unless (-f "$dir/done") {
         remove_tree($dir);
@@ -148,6 +153,7 @@ SH
         system('sh', '-c', "cd $dir && { $sh } >log 2>&1") == 0
             or croak "certificates: see $dir/log";
     }
+    close $lock;
 
     for my $n (qw(root.crt mps.crt mps.key web.crt web.key)) {
         $self->write_file($n, $self->read_file("$dir/$n"), 0600);
