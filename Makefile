@@ -207,7 +207,8 @@ test: deps-test all sim unit $(if $(OTHER),plain-nginx)
 test-asan: deps-test asan-nginx sim unit
 	AMT_BUILD=$(B) AMT_VARIANT=asan $(PROVE) $(TESTS)
 
-test-valgrind: deps-test all sim $(B)/valgrind/amt_nginx \
+# the unit programs print tables that some tests read
+test-valgrind: deps-test all sim unit $(B)/valgrind/amt_nginx \
 		$(if $(OTHER),plain-nginx)
 	AMT_BUILD=$(B) AMT_VARIANT=valgrind $(PROVE) -j$(JOBS) $(TESTS)
 

@@ -117,7 +117,7 @@ sub sim {
     $sim->stop if $sim;
     $sim = AMT::Sim->start(mps => '127.0.0.1:' . $t->port('cira'),
         ca => $t->dir . '/root.crt', user => 'mps', password => 'Mps-P4ss!',
-        amt_password => 'Amt-P4ss!', count => 1, wait => 10 * $slow,
+        amt_password => 'Amt-P4ss!', count => 1,
         power_delay => 1, %o);
     ok($sim->wait_event('ready', guid => $sim->guid(0)), 'device is ready')
         or diag($sim->log, recent());

@@ -81,7 +81,7 @@ is($t->post('/api/v1/devices', key => $key, json => { guid => $guid,
 sub sim {
     my $sim = AMT::Sim->start(mps => '127.0.0.1:' . $t->port('cira'),
         ca => $t->dir . '/root.crt', user => 'mps', password => 'Mps-P4ss!',
-        amt_password => 'Amt-P4ss!', count => 1, wait => 10 * $slow,
+        amt_password => 'Amt-P4ss!', count => 1,
         power_delay => 1, @_);
     ok($sim->wait_event('ready', guid => $guid), 'device is ready')
         or diag($sim->log);

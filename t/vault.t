@@ -11,9 +11,6 @@ use JSON::PP;
 use AMT::Stub;
 use AMT::Test;
 
-plan skip_all => 'runs a sanitized nginx of its own'
-    if AMT::Test::variant() eq 'valgrind';
-
 my %E = (NONE => 0, INTERNAL => 1, CONFLICT => 6, INVALID => 7, VAULT => 9,
     SEALED => 10, DENIED => 11);
 my ($OK, $ERROR, $DECLINED) = (0, -1, -5);
@@ -57,7 +54,7 @@ EOF
 }
 
 my $main = 'thread_pool amt_read threads=2; thread_pool amt_write threads=1;';
-my $t = AMT::Test->new(nginx => AMT::Test::build() . '/unit/amt_nginx');
+my $t = AMT::Test->new(nginx => AMT::Test::test_nginx());
 my $conf = AMT::Test->new(nginx => $t->{nginx});
 my $token = 'hvs.firstTOKEN';
 

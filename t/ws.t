@@ -13,16 +13,11 @@ use Socket qw(IPPROTO_TCP TCP_NODELAY SOL_SOCKET SO_RCVBUF);
 use Test::More;
 use Time::HiRes qw(sleep time);
 
-plan skip_all => 'runs a sanitized nginx of its own'
-    if AMT::Test::variant() eq 'valgrind';
-
-my $nginx = AMT::Test::build() . '/unit/amt_nginx';
-
 # the library that a server is measured against; NODE_PATH of Debian
 my $node = (grep { -x "$_/node" } split /:/, $ENV{PATH})[0];
 $ENV{NODE_PATH} ||= '/usr/share/nodejs';
 
-my $t = AMT::Test->new(nginx => $nginx);
+my $t = AMT::Test->new(nginx => AMT::Test::test_nginx());
 $t->certs;
 
 my $http = <<'EOF2';

@@ -23,6 +23,8 @@ use JSON::PP;
 use POSIX ();
 use Time::HiRes qw(sleep time);
 
+use AMT::Test;
+
 my $top = abs_path(dirname(__FILE__) . '/../../..');
 
 sub binary {
@@ -49,7 +51,7 @@ sub start {
         dir => $dir, control => "$dir/control", events => [], seen => 0,
         guid => $opt{guid} || $opt{guid_base}
             || 'a0000000-0000-4000-8000-000000000001',
-        timeout => delete $opt{wait} || 10,
+        timeout => (delete $opt{wait} || 10) * AMT::Test::slow(),
     }, $class;
 
     my @cmd = (binary(), '--events', '--control', "unix:$dir/control");
@@ -267,7 +269,7 @@ sub stop {
 
     eval { $self->cmd('quit') };
 
-    my $end = time + 30;
+    my $end = time + 30 * AMT::Test::slow();
     while (1) {
         my $r = waitpid $pid, POSIX::WNOHANG();
         last if $r == $pid || $r == -1;

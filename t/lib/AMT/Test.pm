@@ -5,7 +5,7 @@ package AMT::Test;
 # [emerg], sanitizer and valgrind reports.
 #
 #   my $t = AMT::Test->new(user => 'www-data', workers => 2);
-#       nginx => AMT::Test::build() . '/unit/amt_nginx' runs that one instead
+#       nginx => AMT::Test::test_nginx() runs that one instead
 #   $t->certs;                              # root.crt mps.crt mps.key web.*
 #   $t->start(main => ..., stream => ..., http => ...);
 #       %%DIR%% is the directory, %%PORT:name%% a free port
@@ -46,6 +46,12 @@ $SIG{INT} = $SIG{TERM} = $SIG{HUP} = sub { exit 1 };
 
 sub variant { $ENV{AMT_VARIANT} || '' }
 sub build { abs_path($ENV{AMT_BUILD} || 'build') }
+
+# The server with the test module of t/unit/amt_nginx.c in it
+sub test_nginx {
+    return build() . (variant() eq 'valgrind' ? '/valgrind' : '/unit')
+        . '/amt_nginx';
+}
 
 # How much slower things may be: sanitizers 3, valgrind 20.
 sub slow { { asan => 3, valgrind => 20 }->{variant()} || 1 }
@@ -301,17 +307,37 @@ sub master {
 sub workers {
     my ($self, %o) = @_;
     my $master = $o{master} || $self->master or return;
-    my @pids;
+    my $is = variant() eq 'valgrind' ? \&serves : \&titled;
 
-    for my $p (split ' ', $self->children($master)) {
-        my $cmd = '';
-        if (open my $f, '<', "/proc/$p/cmdline") { local $/; $cmd = <$f> // '' }
-        # under valgrind the title stays, so every child counts
-        push @pids, $p if variant() eq 'valgrind' || ($cmd =~ /worker process/
-            && ($o{all} || $cmd !~ /shutting down/));
-    }
+    return grep { $is->($self, $_, $o{all}) }
+        split ' ', $self->children($master);
+}
 
-    return @pids;
+sub titled {
+    my ($self, $pid, $all) = @_;
+    my $title = $self->read_file("/proc/$pid/cmdline");
+
+    return $title =~ /worker process/ && ($all || $title !~ /shutting down/);
+}
+
+# Under valgrind the title stays what it was, and the master has children that
+# are no workers: a worker is known by its epoll, one that does not exit by
+# what it listens to.
+sub serves {
+    my ($self, $pid, $all) = @_;
+    my @fds = map { readlink($_) // '' } glob "/proc/$pid/fd/*";
+    my %listens;
+
+    return 0 unless grep { $_ eq 'anon_inode:[eventpoll]' } @fds;
+    return 1 if $all;
+
+    $listens{"socket:[$_]"} = 1 for
+        $self->read_file('/proc/net/tcp')
+            =~ /^ *\d+: \S+ \S+ 0A \S+ \S+ \S+ +\d+ +\d+ (\d+)/mg,
+        $self->read_file('/proc/net/unix')
+            =~ /^\S+ \S+ \S+ 00010000 \S+ \S+ +(\d+)/mg;
+
+    return scalar grep { $listens{$_} } @fds;
 }
 
 sub children {
