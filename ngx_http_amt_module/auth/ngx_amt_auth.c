@@ -27,9 +27,6 @@ static ngx_uint_t ngx_amt_auth_is_token(ngx_str_t *value);
 static ngx_int_t ngx_amt_auth_claims(ngx_http_request_t *r,
     ngx_amt_jwt_key_t *key, ngx_amt_jwt_claims_t *claims,
     ngx_amt_identity_t *id);
-static ngx_amt_principal_t *ngx_amt_auth_subject(
-    ngx_http_amt_auth_main_conf_t *amcf, ngx_str_t *subject,
-    const char **kind);
 static ngx_int_t ngx_amt_auth_cred(ngx_amt_jwt_key_t *key, const char *kind,
     ngx_amt_principal_t *p, u_char *cred);
 
@@ -428,14 +425,28 @@ ngx_amt_auth_token(ngx_pool_t *pool, ngx_http_request_t *r,
 }
 
 
-/* "user:NAME" or "key:NAME" */
-
-static ngx_amt_principal_t *
+ngx_amt_principal_t *
 ngx_amt_auth_subject(ngx_http_amt_auth_main_conf_t *amcf, ngx_str_t *subject,
     const char **kind)
 {
-    size_t             len;
     ngx_str_t          name;
+    ngx_amt_source_t  *src;
+
+    src = ngx_amt_auth_source(amcf, subject, &name, kind);
+
+    if (src == NULL) {
+        return NULL;
+    }
+
+    return ngx_amt_principal_find(ngx_amt_source_table(src), &name);
+}
+
+
+ngx_amt_source_t *
+ngx_amt_auth_source(ngx_http_amt_auth_main_conf_t *amcf, ngx_str_t *subject,
+    ngx_str_t *name, const char **kind)
+{
+    size_t             len;
     ngx_amt_source_t  *src;
 
     if (subject->len > 5 && ngx_strncmp(subject->data, "user:", 5) == 0) {
@@ -453,14 +464,10 @@ ngx_amt_auth_subject(ngx_http_amt_auth_main_conf_t *amcf, ngx_str_t *subject,
         return NULL;
     }
 
-    if (src == NULL) {
-        return NULL;
-    }
+    name->data = subject->data + len;
+    name->len = subject->len - len;
 
-    name.data = subject->data + len;
-    name.len = subject->len - len;
-
-    return ngx_amt_principal_find(ngx_amt_source_table(src), &name);
+    return src;
 }
 
 

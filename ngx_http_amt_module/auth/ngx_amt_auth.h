@@ -12,6 +12,7 @@
 
 
 #include "flow/ngx_amt_flow.h"
+#include "auth/ngx_amt_source.h"
 #include <ngx_http.h>
 
 
@@ -89,6 +90,32 @@ ngx_int_t ngx_amt_auth_token(ngx_pool_t *pool, ngx_http_request_t *r,
  */
 ngx_int_t ngx_amt_auth_verify(ngx_http_request_t *r, ngx_str_t *token,
     ngx_amt_identity_t *id);
+
+/* What an identity was made of, while it is used for longer than a request */
+
+typedef struct {
+    ngx_amt_source_t *source;
+    ngx_uint_t        version;           /* that was looked at */
+    ngx_uint_t        scopes;            /* that it has to have */
+    ngx_str_t         name;              /* inside the identity's */
+    ngx_str_t         tenant;            /* the identity's */
+    u_char            secret[32];        /* digest of hash or key */
+} ngx_amt_auth_watch_t;
+
+
+/*
+ * Begins to watch the credential of *id, whose strings must live as long.
+ * NGX_OK, or NGX_ERROR: it is not there any more.
+ */
+ngx_int_t ngx_amt_auth_watch(ngx_http_request_t *r, ngx_amt_identity_t *id,
+    ngx_uint_t scopes, ngx_amt_auth_watch_t *w);
+
+/*
+ * Cheap, to be called now and then.  NGX_OK; NGX_DECLINED: key or user is
+ * gone from its file, or has another key or password, another tenant, or one
+ * of the scopes no more.
+ */
+ngx_int_t ngx_amt_auth_watched(ngx_amt_auth_watch_t *w);
 
 /*
  * Writes one JSON line {time, who, tenant, addr, action, guid, detail} to

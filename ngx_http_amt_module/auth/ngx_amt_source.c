@@ -85,6 +85,15 @@ ngx_amt_source_table(ngx_amt_source_t *src)
 }
 
 
+ngx_uint_t
+ngx_amt_source_version(ngx_amt_source_t *src)
+{
+    (void) ngx_amt_source_table(src);
+
+    return src->version;
+}
+
+
 static ngx_int_t
 ngx_amt_source_load(ngx_amt_source_t *src, ngx_log_t *log,
     ngx_amt_source_error_t *err)
@@ -143,6 +152,7 @@ ngx_amt_source_load(ngx_amt_source_t *src, ngx_log_t *log,
 
     src->pool = pool;
     src->table = table;
+    src->version++;
 
     return NGX_OK;
 }

@@ -44,6 +44,7 @@ typedef struct {
     ngx_pool_t              *owner;          /* of the configuration */
     ngx_pool_t              *pool;           /* of the table */
     void                    *table;
+    ngx_uint_t               version;        /* of the table, from 1 on */
     time_t                   checked;
     ngx_uint_t               fresh;          /* may change within its mtime */
     dev_t                    dev;
@@ -65,6 +66,9 @@ ngx_int_t ngx_amt_source_init(ngx_amt_source_t *src, ngx_pool_t *pool,
  * The current table, valid until the next call or return to the event loop.
  */
 void *ngx_amt_source_table(ngx_amt_source_t *src);
+
+/* Another number for each table that was read; looks at the file as above. */
+ngx_uint_t ngx_amt_source_version(ngx_amt_source_t *src);
 
 /* Sets *err, formatted as ngx_snprintf, and returns NULL. */
 void *ngx_amt_source_refuse(ngx_amt_source_error_t *err, const char *fmt, ...);

@@ -48,5 +48,16 @@ ngx_int_t ngx_amt_tenant(ngx_http_request_t *r, ngx_str_t *tenant);
 ngx_int_t ngx_amt_identity(ngx_http_request_t *r, const char *kind,
     ngx_amt_principal_t *p, ngx_amt_identity_t *id);
 
+/*
+ * Of "user:NAME" or "key:NAME": the file, the name inside the subject, and
+ * "user" or "key".  NULL: neither, or there is no such file.
+ */
+ngx_amt_source_t *ngx_amt_auth_source(ngx_http_amt_auth_main_conf_t *amcf,
+    ngx_str_t *subject, ngx_str_t *name, const char **kind);
+
+/* The principal, valid as ngx_amt_source_table() says, or NULL. */
+ngx_amt_principal_t *ngx_amt_auth_subject(ngx_http_amt_auth_main_conf_t *amcf,
+    ngx_str_t *subject, const char **kind);
+
 
 #endif /* _NGX_HTTP_AMT_AUTH_MODULE_H_INCLUDED_ */

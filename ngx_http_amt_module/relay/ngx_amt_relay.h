@@ -17,6 +17,7 @@
 
 #include "ngx_http_amt.h"
 #include "flow/ngx_amt_flow.h"
+#include "auth/ngx_amt_auth.h"
 #include "relay/ngx_amt_redir.h"
 #include "relay/ngx_amt_relay_link.h"
 #include "relay/ngx_amt_relay_record.h"
@@ -85,6 +86,7 @@ typedef struct {
 
     /* in the request's pool, as ctx */
     ngx_amt_identity_t         id;
+    ngx_amt_auth_watch_t       watch;
     ngx_amt_relay_request_t    request;
     ngx_cira_info_t            info;
 

@@ -597,6 +597,15 @@ ngx_amt_relay_device_done(ngx_amt_relay_session_t *s)
     ngx_str_t        guid;
     ngx_cira_info_t  info;
 
+    if (ngx_terminate) {
+
+        /* the device plane has left first */
+
+        ngx_amt_relay_end(s, NGX_AMT_RELAY_DRAINED,
+                          NGX_AMT_RELAY_CODE_RESTART, "worker is exiting");
+        return;
+    }
+
     guid = s->request.host;
 
     if (ngx_amt_device_lookup(&guid, &info) == NGX_OK

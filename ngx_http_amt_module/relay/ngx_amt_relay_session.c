@@ -51,8 +51,7 @@ ngx_amt_relay_session(ngx_http_request_t *r, ngx_amt_ws_handshake_t *hs,
     s = ngx_calloc(sizeof(ngx_amt_relay_session_t), r->connection->log);
 
     if (s == NULL) {
-        ngx_amt_relay_zone_release(mcf->zone, claim);
-        return NGX_HTTP_INTERNAL_SERVER_ERROR;
+        goto failed;
     }
 
     clcf = ngx_http_get_module_loc_conf(r, ngx_http_core_module);
@@ -70,6 +69,13 @@ ngx_amt_relay_session(ngx_http_request_t *r, ngx_amt_ws_handshake_t *hs,
     s->ctx = ctx;
     s->request = *request;
     s->id = *id;
+
+    if (ngx_amt_auth_watch(r, &s->id, NGX_AMT_SCOPE_REDIRECTION, &s->watch)
+        != NGX_OK)
+    {
+        goto failed;
+    }
+
     s->info = *info;
     s->claim = *claim;
     s->waiting = (claimed == NGX_AGAIN);
@@ -128,6 +134,16 @@ ngx_amt_relay_session(ngx_http_request_t *r, ngx_amt_ws_handshake_t *hs,
     }
 
     return NGX_DONE;
+
+failed:
+
+    ngx_amt_relay_zone_release(mcf->zone, claim);
+
+    if (s) {
+        ngx_free(s);
+    }
+
+    return NGX_HTTP_INTERNAL_SERVER_ERROR;
 }
 
 
@@ -448,10 +464,22 @@ ngx_amt_relay_publish(ngx_amt_relay_session_t *s, ngx_amt_relay_end_e end,
 }
 
 
-/* The worker exits: nobody is told any longer, but nothing is left. */
+/*
+ * The worker exits, without an event loop any more: what the close frame's
+ * one write does not get to the browser is lost.
+ */
 
 void
-ngx_amt_relay_drop(ngx_amt_relay_session_t *s)
+ngx_amt_relay_exit(ngx_amt_relay_session_t *s)
 {
-    ngx_amt_relay_free(s, NGX_AMT_RELAY_DRAINED, "worker is exiting");
+    ngx_str_t      text;
+    ngx_amt_ws_t  *ws;
+
+    ngx_str_set(&text, "worker is exiting");
+
+    ws = s->ws;
+
+    ngx_amt_relay_free(s, NGX_AMT_RELAY_DRAINED, (char *) text.data);
+
+    ngx_amt_ws_close(ws, NGX_AMT_RELAY_CODE_RESTART, &text);
 }

@@ -83,6 +83,12 @@ ngx_amt_relay_worker_beat(ngx_event_t *ev)
             ngx_amt_relay_end(s, NGX_AMT_RELAY_TAKEN_OVER,
                               NGX_AMT_RELAY_CODE_TAKEN_OVER,
                               "session was taken over");
+            continue;
+        }
+
+        if (ngx_amt_auth_watched(&s->watch) != NGX_OK) {
+            ngx_amt_relay_end(s, NGX_AMT_RELAY_REVOKED, NGX_AMT_WS_POLICY,
+                              "credential is not valid any longer");
         }
     }
 
@@ -104,7 +110,7 @@ ngx_amt_relay_worker_exit(void)
     while (!ngx_queue_empty(&ngx_amt_relay_sessions)) {
         q = ngx_queue_head(&ngx_amt_relay_sessions);
 
-        ngx_amt_relay_drop(ngx_queue_data(q, ngx_amt_relay_session_t,
+        ngx_amt_relay_exit(ngx_queue_data(q, ngx_amt_relay_session_t,
                                           queue));
     }
 

@@ -24,7 +24,7 @@ void ngx_amt_relay_worker_exit(void);
 
 /* ---- ngx_amt_relay_session.c ---- */
 
-void ngx_amt_relay_drop(ngx_amt_relay_session_t *s);
+void ngx_amt_relay_exit(ngx_amt_relay_session_t *s);
 
 
 #endif /* _NGX_AMT_RELAY_WORKER_H_INCLUDED_ */

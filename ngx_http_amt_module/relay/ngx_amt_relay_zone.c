@@ -389,7 +389,7 @@ ngx_amt_relay_end_name(ngx_amt_relay_end_e end)
         "open", "browser_closed", "browser_lost", "browser_protocol",
         "device_closed", "device_lost", "device_refused", "device_protocol",
         "device_tls", "password", "timeout", "idle", "busy", "taken_over",
-        "drained", "recording", "vault", "internal"
+        "drained", "recording", "revoked", "vault", "internal"
     };
 
     return names[end];

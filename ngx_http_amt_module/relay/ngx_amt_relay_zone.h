@@ -43,6 +43,7 @@ typedef enum {
     NGX_AMT_RELAY_TAKEN_OVER,
     NGX_AMT_RELAY_DRAINED,
     NGX_AMT_RELAY_RECORDING,             /* cannot go on being recorded */
+    NGX_AMT_RELAY_REVOKED,               /* key or user: removed, changed */
     NGX_AMT_RELAY_VAULT,
     NGX_AMT_RELAY_INTERNAL,
     NGX_AMT_RELAY_ENDS
