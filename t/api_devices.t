@@ -152,7 +152,8 @@ is_deeply($vault->get("devices/$one"), { KEEP => 'x',
 
 is($t->post($api, as('admin'), json => { guid => $three,
     mebxpassword => 'M' })->{status}, 201, 'POST with a password');
-is_deeply($vault->get("devices/$three"), { MEBX_PASSWORD => 'M' }, 'in Vault');
+is_deeply($vault->get("devices/$three"), { MEBX_PASSWORD => 'M',
+    KEPT_FOR_TENANT => '1 ' }, 'in Vault, as this tenant\'s');
 
 $r = $t->post($api, as('admin'), json => { guid => $three, mpspassword => '',
     amtpassword => { secret => 'hidden' }, mebxpassword => 'x' x 256 });
@@ -226,8 +227,8 @@ is_answer($t->post($api, as('other'), json => { guid => $four,
     mpspassword => 'stolen' }), 400,
     qq({"error":"Unique key violation","message":"Device ID: $four already )
     . 'exists"}', 'POST by another tenant');
-is_deeply($vault->get("devices/$four"), { MPS_PASSWORD => 'T-secret' },
-    'whose passwords do not get into Vault');
+is_deeply($vault->get("devices/$four"), { MPS_PASSWORD => 'T-secret',
+    KEPT_FOR_TENANT => '1 T' }, 'whose passwords do not get into Vault');
 is($t->delete("$api/$four?isSecretToBeDeleted=true", as('other'))->{status},
     404, 'DELETE by another tenant');
 ok($vault->get("devices/$four"), 'does not delete secrets either');

@@ -1,5 +1,5 @@
 
-/* Secrets of deleted devices, see ngx_amt_mps_kept.h. */
+/* Secrets of devices without a row, see ngx_amt_mps_kept.h. */
 
 
 #include "mps/ngx_amt_mps_kept.h"

@@ -1,8 +1,9 @@
 
 /*
- * Secrets that stay in Vault when their device is deleted.  They belong to
- * the tenant that deleted the device: another tenant that registers the GUID
- * later must not get them.  Contract mps.md sections 2.3, 3.6.
+ * Secrets in Vault of devices that have no row: it was deleted, or not written
+ * yet, and a worker may die in between.  They belong to the tenant of that
+ * row: another tenant that registers the GUID later must not get them.
+ * Contract mps.md sections 2.3, 3.6.
  *
  * The mark is a member of the secret, KEPT_FOR_TENANT: "<version> <tenant>".
  * It counts only in the version that was written with it: whoever writes the

@@ -479,7 +479,11 @@ ngx_amt_mps_write_kept(ngx_amt_mps_write_t *v)
 }
 
 
-/* The secret as read, with the new passwords in it. */
+/*
+ * The secret as read, with the new passwords in it.  Until its row is written
+ * a new device's secret is marked as its tenant's: when that never happens,
+ * another tenant that registers the GUID must not get it.
+ */
 
 static ngx_int_t
 ngx_amt_mps_write_merge(ngx_amt_mps_write_t *v)
@@ -495,7 +499,8 @@ ngx_amt_mps_write_merge(ngx_amt_mps_write_t *v)
         return NGX_ERROR;
     }
 
-    return ngx_amt_mps_kept_set(v->merged, 0, NULL);
+    return ngx_amt_mps_kept_set(v->merged, v->old.version + 1,
+                                v->found ? NULL : &v->tenant);
 }
 
 
