@@ -87,6 +87,8 @@ typedef struct {
 } ngx_cira_hooks_shm_t;
 
 
+extern ngx_module_t  ngx_stream_cira_hooks_module;
+
 /* Of this worker's cycle; NULL when the module is not configured. */
 ngx_cira_hooks_conf_t *ngx_cira_hooks_conf(void);
 

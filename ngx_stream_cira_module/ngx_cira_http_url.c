@@ -78,6 +78,12 @@ ngx_cira_http_parse_url(ngx_conf_t *cf, ngx_str_t *value,
             return "needs an absolute path after \"unix:\"";
         }
 
+        if ((size_t) (uri - p) >= sizeof(((struct sockaddr_un *) 0)->sun_path))
+        {
+            return "has a path longer than 107 bytes, the limit of unix "
+                   "sockets, in its URL";
+        }
+
         url->path = ngx_cira_http_cstr(cf, "", p, uri - p);
 
         if (uri < last) {

@@ -96,7 +96,7 @@ static ngx_command_t  ngx_stream_cira_connect_commands[] = {
       ngx_conf_set_msec_slot,
       NGX_STREAM_SRV_CONF_OFFSET,
       offsetof(ngx_cira_connect_conf_t, timeout),
-      NULL },
+      &ngx_cira_conf_positive },
 
     { ngx_string("cira_connect_send_timeout"),
       NGX_STREAM_MAIN_CONF|NGX_STREAM_SRV_CONF|NGX_CONF_TAKE1,
@@ -571,6 +571,16 @@ ngx_stream_cira_connect_allow(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         n = ngx_atoi(value[i].data, value[i].len);
 
         if (n != NGX_ERROR) {
+
+            /* the highest stands for "none" */
+
+            if ((uint64_t) n >= (uid_t) -1) {
+                ngx_conf_log_error(NGX_LOG_EMERG, cf, 0,
+                                   "invalid user id \"%V\" in \"%V\"",
+                                   &value[i], &cmd->name);
+                return NGX_CONF_ERROR;
+            }
+
             *uid = (uid_t) n;
             continue;
         }

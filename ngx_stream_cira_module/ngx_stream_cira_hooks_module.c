@@ -9,6 +9,7 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include <ngx_stream.h>
+#include "ngx_cira_conf.h"
 #include "ngx_cira_hooks.h"
 #include "ngx_cira_http.h"
 #include "ngx_cira_lock.h"
@@ -47,7 +48,7 @@ static ngx_command_t  ngx_stream_cira_hooks_commands[] = {
       ngx_conf_set_msec_slot,
       NGX_STREAM_MAIN_CONF_OFFSET,
       offsetof(ngx_cira_hooks_conf_t, auth_timeout),
-      NULL },
+      &ngx_cira_conf_positive },
 
     { ngx_string("cira_auth_failures"),
       NGX_STREAM_MAIN_CONF|NGX_CONF_1MORE,
@@ -75,7 +76,7 @@ static ngx_command_t  ngx_stream_cira_hooks_commands[] = {
       ngx_conf_set_msec_slot,
       NGX_STREAM_MAIN_CONF_OFFSET,
       offsetof(ngx_cira_hooks_conf_t, notify_timeout),
-      NULL },
+      &ngx_cira_conf_positive },
 
     { ngx_string("cira_notify_batch"),
       NGX_STREAM_MAIN_CONF|NGX_CONF_TAKE1,

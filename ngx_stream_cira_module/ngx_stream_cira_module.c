@@ -10,6 +10,7 @@
 #include "ngx_cira_conf.h"
 #include "ngx_cira_session.h"
 #include "ngx_cira_zone.h"
+#include "ngx_cira_hooks.h"
 
 
 static ngx_int_t ngx_stream_cira_preaccess_handler(ngx_stream_session_t *s);
@@ -40,6 +41,7 @@ static char *ngx_stream_cira_window(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static ngx_int_t ngx_stream_cira_parse_window(ngx_str_t *value, size_t *size);
 static ngx_int_t ngx_stream_cira_init(ngx_conf_t *cf);
+static ngx_int_t ngx_stream_cira_check(ngx_conf_t *cf);
 static ngx_int_t ngx_stream_cira_check_ssl(ngx_conf_t *cf,
     ngx_cira_conf_listen_t *ls);
 
@@ -727,7 +729,57 @@ ngx_stream_cira_init(ngx_conf_t *cf)
 
     *h = ngx_stream_cira_preaccess_handler;
 
-    return ngx_cira_conf_listens(cf, ngx_stream_cira_check_ssl);
+    if (ngx_cira_conf_listens(cf, ngx_stream_cira_check_ssl) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_stream_cira_check(cf);
+}
+
+
+/* what would let nobody in is told now, not to each device */
+
+static ngx_int_t
+ngx_stream_cira_check(ngx_conf_t *cf)
+{
+    char                         *missing;
+    ngx_uint_t                    i;
+    ngx_cira_conf_t              *conf;
+    ngx_cira_zone_conf_t         *zcf;
+    ngx_cira_hooks_conf_t        *hcf;
+    ngx_stream_core_srv_conf_t  **cscf;
+    ngx_stream_core_main_conf_t  *cmcf;
+
+    cmcf = ngx_stream_conf_get_module_main_conf(cf, ngx_stream_core_module);
+    zcf = ngx_stream_conf_get_module_main_conf(cf,
+                                               ngx_stream_cira_zone_module);
+    hcf = ngx_stream_conf_get_module_main_conf(cf,
+                                               ngx_stream_cira_hooks_module);
+
+    if (zcf->shm_zone == NULL) {
+        missing = "cira_zone";
+
+    } else if (hcf->auth.url == NULL) {
+        missing = "cira_auth";
+
+    } else {
+        return NGX_OK;
+    }
+
+    cscf = cmcf->servers.elts;
+
+    for (i = 0; i < cmcf->servers.nelts; i++) {
+        conf = cscf[i]->ctx->srv_conf[ngx_stream_cira_module.ctx_index];
+
+        if (conf->enable) {
+            ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
+                          "\"cira\" in %s:%ui needs \"%s\"",
+                          cscf[i]->file_name, cscf[i]->line, missing);
+            return NGX_ERROR;
+        }
+    }
+
+    return NGX_OK;
 }
 
 
@@ -736,17 +788,20 @@ ngx_stream_cira_init(ngx_conf_t *cf)
 static ngx_int_t
 ngx_stream_cira_check_ssl(ngx_conf_t *cf, ngx_cira_conf_listen_t *ls)
 {
-    ngx_cira_conf_t  *conf;
+    ngx_cira_conf_t             *conf;
+    ngx_stream_core_srv_conf_t  *cscf;
 
     conf = ls->ctx->srv_conf[ngx_stream_cira_module.ctx_index];
+    cscf = ls->ctx->srv_conf[ngx_stream_core_module.ctx_index];
 
     if (!conf->enable || ls->ssl) {
         return NGX_OK;
     }
 
     ngx_log_error(NGX_LOG_EMERG, cf->log, 0,
-                  "\"cira\" needs the \"ssl\" parameter of \"listen %V\"",
-                  ls->addr);
+                  "\"cira\" in %s:%ui needs the \"ssl\" parameter of "
+                  "\"listen %V\"",
+                  cscf->file_name, cscf->line, ls->addr);
 
     return NGX_ERROR;
 }
