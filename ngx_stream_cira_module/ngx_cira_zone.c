@@ -19,6 +19,9 @@
 #define NGX_CIRA_ZONE_BUCKETS 4096       /* looked at in one lock */
 #define NGX_CIRA_ZONE_RECORDS 4096       /* the same */
 
+/* stamps of imports wrap */
+#define ngx_cira_zone_older(a, b)  ((int32_t) ((a) - (b)) < 0)
+
 
 static ngx_int_t ngx_cira_zone_lookup(const u_char *guid,
     ngx_cira_info_t *info);
@@ -491,7 +494,12 @@ ngx_cira_zone_merge(ngx_cira_info_t *info, uint32_t stamp,
         && r->worker == info->worker
         && r->state == NGX_CIRA_RECORD_CONNECTED)
     {
-        r->stamp = stamp;
+        /* of imports that run side by side the one that began last counts */
+
+        if (ngx_cira_zone_older(r->stamp, stamp)) {
+            r->stamp = stamp;
+        }
+
         r->last_seen = ngx_max(r->last_seen, info->last_seen);
 
         ngx_cira_table_unlock(t);
@@ -599,7 +607,8 @@ ngx_cira_zone_purge(uint64_t worker, uint32_t stamp)
         while ((r = ngx_cira_table_scan(t, &i, &budget)) != NULL) {
 
             if (r->state == NGX_CIRA_RECORD_CONNECTED
-                && r->worker == worker && r->stamp != stamp)
+                && r->worker == worker
+                && ngx_cira_zone_older(r->stamp, stamp))
             {
                 ngx_cira_table_remove(t, r);
             }

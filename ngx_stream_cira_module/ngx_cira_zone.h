@@ -73,7 +73,7 @@ ngx_int_t ngx_cira_zone_merge(ngx_cira_info_t *info, uint32_t stamp,
 /* Ends a session on whichever worker, if it still has this generation. */
 void ngx_cira_zone_evict(ngx_cira_zone_old_t *old, ngx_log_t *log);
 
-/* Removes the entries of an imported worker that have another stamp. */
+/* Removes the entries of an imported worker that have an older stamp. */
 void ngx_cira_zone_purge(uint64_t worker, uint32_t stamp);
 
 /* Removes some of the entries whose quarantine is over. */
