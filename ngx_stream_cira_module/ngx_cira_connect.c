@@ -75,6 +75,12 @@ ngx_stream_cira_connect_handler(ngx_stream_session_t *s)
         return;
     }
 
+    /* credentials are in the head only, data needs no cleansing */
+
+    if (c->ssl) {
+        SSL_set_options(c->ssl->connection, SSL_OP_CLEANSE_PLAINTEXT);
+    }
+
     b = c->buffer;
 
     if (b && b->pos < b->last) {
@@ -204,6 +210,11 @@ ngx_cira_connect_request(ngx_cira_tunnel_t *t)
     }
 
     t->parsed = 1;
+
+    if (t->client->ssl) {
+        SSL_clear_options(t->client->ssl->connection,
+                          SSL_OP_CLEANSE_PLAINTEXT);
+    }
 
     if (r->method == NGX_CIRA_CONNECT) {
         ngx_cira_connect_route(t);

@@ -122,6 +122,14 @@ ngx_cira_relay_finalize(ngx_cira_tunnel_t *t, char *reason)
 
     ngx_queue_remove(&t->queue);
 
+    /* a request that was not completed may have brought credentials */
+
+    if (!t->parsed) {
+        ngx_explicit_memzero(t->request->line.data,
+                             sizeof(t->request->line.data));
+        ngx_explicit_memzero(t->request->auth, sizeof(t->request->auth));
+    }
+
     if (t->private && t->request->line.total == 0) {
 
         /* a sweep asked no more than whether somebody listens */

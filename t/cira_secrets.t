@@ -1,20 +1,23 @@
 #!/usr/bin/perl
 
 # A device's password does not stay in a worker's memory: neither after it was
-# let in, nor after it was refused.
+# let in, nor after it was refused.  Nor do the credentials of a CONNECT.
 
 use strict;
 use warnings;
 use Test::More;
 use AMT::Apf;
+use AMT::Dial;
 use AMT::Stub;
 use AMT::Test;
+use MIME::Base64;
 
 my $t = AMT::Test->new(workers => 1);
 my $hooks = AMT::Stub->new($t->dir . '/hooks.sock');
 
 $hooks->answer('/auth', 204);
 $t->certs;
+$t->write_file('secret', "operator:0123456789abcdef\n", 0600);
 
 $t->start(stream => <<'EOC');
     cira_path %%DIR%%/cira;
@@ -29,7 +32,18 @@ $t->start(stream => <<'EOC');
         cira;
     }
 
-    server { listen unix:%%DIR%%/cira.sock; cira_connect; }
+    server {
+        listen 127.0.0.1:%%PORT:connect%%;
+        cira_connect;
+        cira_connect_secret %%DIR%%/secret;
+    }
+    server {
+        listen 127.0.0.1:%%PORT:tls%% ssl;
+        ssl_certificate %%DIR%%/mps.crt;
+        ssl_certificate_key %%DIR%%/mps.key;
+        cira_connect;
+        cira_connect_secret %%DIR%%/secret;
+    }
 EOC
 
 my ($worker) = $t->workers;
@@ -97,4 +111,42 @@ my ($n) = found('127.0.0.1');
 ok($n, 'what is in memory is found');
 
 $d->close;
+
+# ---- CONNECT -------------------------------------------------------------------
+
+my $none = "CONNECT ${guid}ff:16992 HTTP/1.1\r\n";
+
+for (
+    [ 'right', ":0123456789abcdef", "\r\n", 404 ],
+    [ 'wrong', ":0123456789abcde0", "\r\n", 407 ],
+    [ 'then a line that is none', ":0123456789-first", "x\r\n", 400 ],
+    [ 'then the head ends', ":0123456789second", "X-Much-More: " . 'y' x 200 ],
+    [ 'in half a line', ":0123456789-third", undef ],
+) {
+    my ($what, $word, $more, $status) = @$_;
+    my $secret = encode_base64("operator$word", '');
+    my $head = "${none}Proxy-Authorization: Basic $secret"
+        . (defined $more ? "\r\n$more" : '');
+
+    for my $port ('connect', 'tls') {
+        my $c = $port eq 'tls'
+            ? bless({ socket => $t->socket('tls', ssl => {}), in => '' },
+                'AMT::Dial')
+            : AMT::Dial->raw($t->port($port), '');
+        $c->{socket}->syswrite($head);
+
+        if ($status) {
+            my $got = '';
+            $c->{socket}->sysread($got, 4096);
+            like($got, qr/^HTTP\/1\.1 $status /, "credentials, $what: $port");
+        } else {
+            # taken, and gone when the client is
+            select undef, undef, undef, 0.1 * AMT::Test::pace();
+        }
+        $c->close;
+        ok($t->wait_for(sub { (found($secret))[0] == 0 }, 3),
+            "credentials, $what: not in memory, $port");
+    }
+}
+
 $t->done;
