@@ -215,6 +215,7 @@ static ngx_int_t
 ngx_cira_auth_parse(ngx_str_t *body, ngx_cira_auth_result_t *result,
     json_t **root)
 {
+    size_t         i;
     json_t        *tenant, *channels;
     json_error_t   error;
 
@@ -236,6 +237,15 @@ ngx_cira_auth_parse(ngx_str_t *body, ngx_cira_auth_result_t *result,
 
         result->tenant.data = (u_char *) json_string_value(tenant);
         result->tenant.len = json_string_length(tenant);
+
+        /* it has to fit into a header of CONNECT as it is */
+
+        for (i = 0; i < result->tenant.len; i++) {
+            if (result->tenant.data[i] <= ' ' || result->tenant.data[i] > '~')
+            {
+                return NGX_ERROR;
+            }
+        }
     }
 
     channels = json_object_get(*root, "channels");

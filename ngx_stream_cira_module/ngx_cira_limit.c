@@ -11,6 +11,7 @@
 #include "ngx_cira_hooks.h"
 
 
+static ngx_uint_t ngx_cira_limit_none(ngx_connection_t *c);
 static void ngx_cira_limit_key(ngx_connection_t *c, u_char *key);
 static ngx_cira_limit_t *ngx_cira_limit_find(ngx_cira_hooks_shm_t *shm,
     u_char *key, ngx_uint_t create);
@@ -27,6 +28,10 @@ ngx_cira_limit_enter(ngx_connection_t *c, ngx_log_t *log)
     ngx_cira_hooks_conf_t  *hcf;
 
     hcf = ngx_cira_hooks_conf();
+
+    if (ngx_cira_limit_none(c)) {
+        return NGX_OK;
+    }
 
     shm = ngx_cira_hooks_lock();
     if (shm == NULL) {
@@ -74,6 +79,10 @@ ngx_cira_limit_leave(ngx_connection_t *c)
     ngx_cira_limit_t      *l;
     ngx_cira_hooks_shm_t  *shm;
 
+    if (ngx_cira_limit_none(c)) {
+        return;
+    }
+
     shm = ngx_cira_hooks_lock();
     if (shm == NULL) {
         return;
@@ -103,7 +112,7 @@ ngx_cira_limit_failure(ngx_connection_t *c, ngx_log_t *log)
     ngx_cira_hooks_conf_t  *hcf;
 
     hcf = ngx_cira_hooks_conf();
-    if (hcf == NULL || hcf->failures == 0) {
+    if (hcf == NULL || hcf->failures == 0 || ngx_cira_limit_none(c)) {
         return;
     }
 
@@ -160,6 +169,18 @@ ngx_cira_limit_reset(void)
 }
 
 
+/*
+ * Who comes over a unix socket has no address of its own: one that fails
+ * would have all others banned.
+ */
+
+static ngx_uint_t
+ngx_cira_limit_none(ngx_connection_t *c)
+{
+    return c->sockaddr->sa_family == AF_UNIX;
+}
+
+
 static void
 ngx_cira_limit_key(ngx_connection_t *c, u_char *key)
 {
@@ -191,7 +212,6 @@ ngx_cira_limit_key(ngx_connection_t *c, u_char *key)
 #endif
 
     default:
-        key[15] = 1;
         break;
     }
 }

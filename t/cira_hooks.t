@@ -159,6 +159,18 @@ for (
         '{"tenant":"a","tenant":"b"}') } ],
     [ 'answers a number of channels out of range', sub {
         $hooks->answer('/auth', 200, '{"channels":0}') } ],
+    [ 'answers a tenant that no header can carry', sub {
+        $hooks->answer('/auth', 200, '{"tenant":"a b"}') } ],
+    [ 'answers a tenant of other letters', sub {
+        $hooks->answer('/auth', 200, '{"tenant":"\u00e9"}') } ],
+    [ 'answers a list', sub { $hooks->answer('/auth', 200, '["tenant"]') } ],
+    [ 'answers deep JSON', sub { $hooks->answer('/auth', 200, '[' x 4000) } ],
+    [ 'answers a page', sub { $hooks->raw('/auth', "HTTP/1.1 200 OK\r\n"
+        . "Content-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>") } ],
+    [ 'announces a gigabyte', sub { $hooks->raw('/auth', "HTTP/1.1 200 OK\r\n"
+        . "Content-Length: 1073741824\r\n\r\n" . ' ' x 100_000) } ],
+    [ 'has an endless head', sub { $hooks->raw('/auth', "HTTP/1.1 200 OK\r\n"
+        . "X-Y: z\r\n" x 50_000) } ],
     [ 'answers too much', sub { $hooks->answer('/auth', 200,
         '{"tenant":"' . 'x' x 100_000 . '"}') } ],
     [ 'redirects', sub { $hooks->raw('/auth', "HTTP/1.1 302 Found\r\n"
