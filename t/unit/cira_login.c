@@ -462,6 +462,200 @@ test_order(void)
 }
 
 
+/* the least of each message a device may send */
+
+static void
+least(u_char type)
+{
+    switch (type) {
+
+    case 5:
+        peer_service("pfwd@amt.intel.com");
+        return;
+
+    case 50:
+        peer_login("admin", NULL);
+        return;
+
+    case 80:
+        peer_forward(16992, 0);
+        return;
+
+    case 90:
+        *peer_p++ = 90;
+        peer_str("");
+        peer_u32(1);
+        peer_u32(0);
+        peer_u32(0);
+        peer_str("");
+        peer_u32(0);
+        peer_str("");
+        peer_u32(0);
+        return;
+
+    case 91:
+    case 92:
+        peer_msg(type, 4, 1, 0, 0, 0);
+        return;
+
+    case 93:
+    case 94:
+    case 211:
+        peer_msg(type, 2, 1, 0, 0, 0);
+        return;
+
+    case 192:
+        peer_version(0x31);
+        return;
+
+    case 1:
+        peer_msg(1, 1, 11, 0, 0, 0);
+        *peer_p++ = 0;
+        *peer_p++ = 0;
+        return;
+
+    default:
+        peer_msg(type, 1, 1, 0, 0, 0);
+        return;
+    }
+}
+
+
+/* apf.md section 16.1, each message in each state in which one is read */
+
+static void
+test_states(void)
+{
+    int      i, k, closed, told, good;
+    mock_t  *m = &mock;
+
+    enum { version, service, userauth, pfwd, ready, states };
+
+    static const char  *names[] = { "version", "service", "userauth", "pfwd",
+                                    "ready" };
+
+    static struct {
+        u_char       type;
+        const char  *fate[states];       /* "+": accepted; "2", "7", "15":
+                                            DISCONNECT; "-": closed */
+    } t[] = {
+        { 1,   { "-", "-", "-", "-", "-" } },
+        { 5,   { "2", "2", "2", "+", "+" } },
+        { 50,  { "2", "2", "+", "2", "2" } },
+        { 80,  { "2", "2", "2", "+", "+" } },
+        { 90,  { "2", "2", "2", "2", "+" } },
+        { 91,  { "2", "2", "2", "2", "+" } },
+        { 92,  { "2", "2", "2", "2", "+" } },
+        { 93,  { "2", "2", "2", "2", "+" } },
+        { 94,  { "2", "2", "2", "2", "+" } },
+        { 97,  { "2", "2", "2", "2", "+" } },
+        { 192, { "+", "2", "2", "2", "2" } },
+        { 208, { "2", "+", "+", "+", "+" } },
+        { 209, { "2", "2", "2", "2", "+" } },
+        { 211, { "2", "2", "2", "2", "+" } },
+        { 95,  { "2", "2", "2", "2", "2" } },
+        { 96,  { "2", "2", "2", "2", "2" } },
+        { 210, { "2", "2", "2", "2", "2" } },
+        { 250, { "2", "2", "2", "2", "2" } },
+    };
+
+    for (i = 0; i < (int) (sizeof(t) / sizeof(t[0])); i++) {
+
+        for (k = version; k < states; k++) {
+            mock_open(m);
+
+            /* the first byte decides whether it is a device at all */
+
+            if (k == version) {
+                m->s->fsm.state = NGX_CIRA_VERSION;
+            }
+
+            peer_begin();
+
+            if (k >= service) {
+                peer_version(0x21);
+            }
+
+            if (k >= userauth) {
+                peer_service("auth@amt.intel.com");
+            }
+
+            if (k >= pfwd) {
+                peer_login("admin", "x");
+            }
+
+            if (peer_p > peer_buf) {
+                peer_send(m);
+            }
+
+            if (k >= pfwd) {
+                mock_answer(m, NGX_OK, NULL);
+            }
+
+            if (k >= ready) {
+                peer_begin();
+                peer_service("pfwd@amt.intel.com");
+                peer_send(m);
+            }
+
+            m->out_pos = m->out_len;
+            peer_begin();
+            least(t[i].type);
+            peer_send(m);
+
+            closed = m->finalized;
+            told = closed && m->out_len - m->out_pos == 7
+                   && m->out[m->out_pos] == 1 ? m->out[m->out_pos + 4] : 0;
+
+            switch (t[i].fate[k][0]) {
+
+            case '+':
+                good = !closed;
+                break;
+
+            case '-':
+                good = closed && m->out_len == m->out_pos;
+                break;
+
+            default:
+                good = closed && told == atoi(t[i].fate[k]);
+            }
+
+            ok(good, "message %d in state %s: %s", t[i].type, names[k],
+               t[i].fate[k]);
+            mock_close(m);
+        }
+    }
+
+    /* a service that is not its turn, a login for another service */
+
+    send_login(m, 0x21);
+    mock_answer(m, NGX_OK, NULL);
+    m->out_pos = m->out_len;
+    peer_begin();
+    peer_service("auth@amt.intel.com");
+    peer_send(m);
+    ok(m->finalized && SENT(m, PROTOCOL), "the auth service after login");
+    mock_close(m);
+
+    mock_open(m);
+    peer_begin();
+    peer_version(0x21);
+    peer_service("auth@amt.intel.com");
+    *peer_p++ = 50;
+    peer_str("admin");
+    peer_str("auth@amt.intel.com");
+    peer_str("password");
+    *peer_p++ = 0;
+    peer_str("P@ssw0rd");
+    peer_send(m);
+    ok(m->finalized && m->asked == 0 && m->failures == 1
+       && SENT(m, AUTH FAILURE "\x01\0\0\0\x0f\0\0"),
+       "a login for another service");
+    mock_close(m);
+}
+
+
 static void
 test_probe(void)
 {
@@ -720,6 +914,7 @@ main(void)
     test_refused();
     test_down();
     test_order();
+    test_states();
     test_probe();
     test_caps();
     test_keepalive();
