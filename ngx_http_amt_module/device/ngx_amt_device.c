@@ -278,6 +278,8 @@ ngx_amt_device_connect_again(ngx_amt_flow_t *f, ngx_amt_device_connect_t *v)
 static void
 ngx_amt_device_take_state(ngx_amt_device_t *dev, ngx_str_t *state)
 {
+    ngx_amt_digest_t  before;
+
     if (state->len == 0) {
 
         if (dev->left) {
@@ -300,10 +302,18 @@ ngx_amt_device_take_state(ngx_amt_device_t *dev, ngx_str_t *state)
         return;
     }
 
+    before = dev->digest;
+
     if (ngx_amt_digest_decode(state, &dev->digest) != NGX_OK) {
         ngx_log_error(NGX_LOG_WARN, dev->tunnel.log, 0,
                       "device slot has a state that is not ours");
         return;
+    }
+
+    if (before.nonce_len != dev->digest.nonce_len
+        || ngx_memcmp(before.nonce, dev->digest.nonce, before.nonce_len) != 0)
+    {
+        dev->own = 0;
     }
 
     dev->state_len = state->len;

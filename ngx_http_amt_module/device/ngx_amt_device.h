@@ -41,7 +41,9 @@ ngx_int_t ngx_amt_device_open(ngx_amt_flow_t *f, ngx_cira_info_t *info,
  * (text XML cannot carry), BAD_ANSWER, ...  The answer is in the flow's pool.
  * After an error the next call dials again.  With req->strict a fault is
  * ERR_FAULT, and an answer to Get or Invoke without the class or the
- * method's output is ERR_BAD_ANSWER.
+ * method's output is ERR_BAD_ANSWER.  What was encoded is wiped when it is
+ * sent, or given up; with req->secret req->body is, too, before this returns,
+ * whatever it returns.
  */
 ngx_int_t ngx_amt_device_call(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     ngx_amt_wsman_request_t *req, ngx_amt_wsman_response_t *res);

@@ -48,6 +48,9 @@ typedef struct {
 } ngx_amt_device_call_t;
 
 
+static ngx_int_t ngx_amt_device_start(ngx_amt_flow_t *f,
+    ngx_amt_device_t *dev, ngx_amt_wsman_request_t *req,
+    ngx_amt_wsman_response_t *res);
 static ngx_int_t ngx_amt_device_call_body(ngx_amt_flow_t *f, void *data);
 static void ngx_amt_device_call_drop(void *data);
 static void ngx_amt_device_wipe_out(ngx_amt_device_call_t *v);
@@ -66,6 +69,23 @@ static ngx_int_t ngx_amt_device_check(ngx_amt_flow_t *f,
 
 ngx_int_t
 ngx_amt_device_call(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
+    ngx_amt_wsman_request_t *req, ngx_amt_wsman_response_t *res)
+{
+    ngx_int_t  rc;
+
+    rc = ngx_amt_device_start(f, dev, req, res);
+
+    if (req->secret && req->body.len) {
+        ngx_explicit_memzero(req->body.data, req->body.len);
+        ngx_str_null(&req->body);
+    }
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_amt_device_start(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     ngx_amt_wsman_request_t *req, ngx_amt_wsman_response_t *res)
 {
     ngx_int_t               rc;
@@ -136,9 +156,14 @@ ngx_amt_device_call_body(ngx_amt_flow_t *f, void *data)
             ngx_amt_await(f, v,
                           ngx_amt_device_connect(f, v->dev, v->deadline));
 
-            /* the nonce may be another holder's now */
+            /*
+             * The nonce may be another holder's now.  A password that is
+             * only tried costs one refused login: AMT allows few.
+             */
 
-            v->challenged = 0;
+            if (!v->dev->given || !v->dev->own) {
+                v->challenged = 0;
+            }
         }
 
         if (v->dev->digest.nonce_len && !ngx_amt_device_have_ha1(v->dev)) {
@@ -384,9 +409,10 @@ ngx_amt_device_challenge(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
         return ngx_amt_device_bad(f, dev, "no usable digest challenge");
     }
 
-    fresh = v->challenged;
+    fresh = v->challenged || (dev->given && dev->own && !dev->accepted);
 
     dev->digest = digest;
+    dev->own = 1;
     v->challenged = 1;
 
     if (dev->pinned) {

@@ -180,7 +180,14 @@ ngx_amt_device_use(ngx_amt_device_t *dev, const char *password)
         return NGX_ERROR;
     }
 
-    dev->digest.nonce_len = 0;
+    if (!dev->own || dev->accepted) {
+
+        /* else it is the challenge of a refusal, and as good as a new one */
+
+        dev->digest.nonce_len = 0;
+        dev->own = 0;
+    }
+
     dev->pending = 0;
     dev->accepted = 0;
     dev->from_cache = 0;

@@ -42,6 +42,7 @@ struct ngx_amt_device_s {
     unsigned              pinned:1;
     unsigned              accepted:1;    /* ha1 by the device */
     unsigned              left:1;        /* the nonce is with the slot */
+    unsigned              own:1;         /* the nonce came to this one */
 };
 
 

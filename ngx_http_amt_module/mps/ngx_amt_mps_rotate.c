@@ -1,6 +1,7 @@
 
 /*
- * REST: PUT /admin/devices/:guid/secrets.  New passwords are written to Vault
+ * REST: PUT /admin/devices/:guid/secrets; its parts are named in
+ * ngx_amt_mps_rotate.h.  New passwords are written to Vault
  * as pending ones, then the device is told, then a fresh login with the new
  * one shows that it has it, then it becomes the current one: whatever ends
  * between two of these steps, Vault holds the password of the device, and
@@ -19,40 +20,16 @@
  */
 
 
-#include "mps/ngx_amt_mps_secrets.h"
+#include "mps/ngx_amt_mps_rotate.h"
 #include "mps/ngx_amt_mps_record.h"
 #include "mps/ngx_amt_reply.h"
-#include "amt/ngx_amt_password.h"
 
 
 #define NGX_AMT_ROTATE_TRIES        4
 #define NGX_AMT_ROTATE_CLIENT_MODE  4    /* ProvisioningMode */
-#define NGX_AMT_ROTATE_TEXT         512
 
 
-static ngx_int_t ngx_amt_mps_rotate_wanted(ngx_amt_mps_rotate_t *v);
-static const char *ngx_amt_mps_rotate_pending(ngx_amt_mps_rotate_t *v,
-    ngx_amt_secret_e i);
 static ngx_int_t ngx_amt_mps_rotate_connected(ngx_amt_mps_rotate_t *v);
-static ngx_int_t ngx_amt_mps_rotate_merge(ngx_amt_mps_rotate_t *v);
-static ngx_int_t ngx_amt_mps_rotate_get(ngx_amt_flow_t *f,
-    ngx_amt_mps_rotate_t *v, const char *class);
-static ngx_int_t ngx_amt_mps_rotate_tell(ngx_amt_flow_t *f,
-    ngx_amt_mps_rotate_t *v, ngx_amt_secret_e i);
-static void ngx_amt_mps_rotate_told(ngx_amt_flow_t *f,
-    ngx_amt_mps_rotate_t *v, ngx_amt_secret_e i);
-static void ngx_amt_mps_rotate_keep(ngx_amt_flow_t *f,
-    ngx_amt_mps_rotate_t *v);
-static void ngx_amt_mps_rotate_refuse(ngx_amt_mps_rotate_t *v,
-    ngx_amt_secret_e i, const char *fmt, ...);
-static ngx_int_t ngx_amt_mps_rotate_settle(ngx_amt_flow_t *f,
-    ngx_amt_mps_rotate_t *v);
-static const char *ngx_amt_mps_rotate_new(ngx_amt_mps_rotate_t *v,
-    ngx_amt_secret_e i);
-static ngx_int_t ngx_amt_mps_rotate_error(ngx_amt_mps_rotate_t *v,
-    ngx_uint_t status, const char *text);
-static ngx_int_t ngx_amt_mps_rotate_reply(ngx_amt_flow_t *f,
-    ngx_amt_mps_rotate_t *v);
 
 
 ngx_int_t
@@ -92,6 +69,10 @@ ngx_amt_mps_rotate(ngx_amt_flow_t *f, void *data)
 
     if (v->frame.rc != NGX_OK && v->frame.rc != NGX_DECLINED) {
         return NGX_ERROR;
+    }
+
+    if (ngx_amt_mps_rotate_taken(v)) {
+        return ngx_amt_mps_rotate_staged(v);
     }
 
     v->device = v->state[NGX_AMT_SECRET_MEBX] == NGX_AMT_ROTATE_WANTED
@@ -228,6 +209,10 @@ hold:
         }
     }
 
+    if (ngx_amt_mps_rotate_taken(v)) {
+        return ngx_amt_mps_rotate_staged(v);
+    }
+
     rc = ngx_amt_mps_rotate_merge(v);
 
     if (rc == NGX_ERROR) {
@@ -285,56 +270,15 @@ tell:
 
     ngx_amt_mps_rotate_told(f, v, NGX_AMT_SECRET_AMT);
 
-    if (v->state[NGX_AMT_SECRET_AMT] == NGX_AMT_ROTATE_REFUSED) {
+    /* whatever the device has said, unless it did not hear of it */
+
+    if (!v->unseen) {
+        ngx_amt_await_rc(f, v, ngx_amt_mps_rotate_verify(f, v));
+    }
+
+    if (v->state[NGX_AMT_SECRET_AMT] != NGX_AMT_ROTATE_DONE) {
         ngx_amt_mps_rotate_keep(f, v);
-        goto settle;
     }
-
-    /* whatever the device has said: which password does it take? */
-
-    ngx_amt_device_pin(v->dev, 0);
-
-    (void) ngx_amt_device_use(v->dev,
-                              ngx_amt_mps_rotate_new(v, NGX_AMT_SECRET_AMT));
-
-    ngx_amt_await_rc(f, v, ngx_amt_mps_rotate_get(f, v,
-                                                  "AMT_GeneralSettings"));
-
-    if (v->frame.rc == NGX_OK) {
-        v->state[NGX_AMT_SECRET_AMT] = NGX_AMT_ROTATE_DONE;
-        goto settle;
-    }
-
-    if (f->err.code != NGX_AMT_ERR_DEVICE_AUTH
-        || v->state[NGX_AMT_SECRET_AMT] == NGX_AMT_ROTATE_UNKNOWN)
-    {
-        /*
-         * Not reached, or an answer is missing and the change may still
-         * come: both stay in Vault.
-         */
-
-        v->state[NGX_AMT_SECRET_AMT] = NGX_AMT_ROTATE_UNKNOWN;
-        ngx_amt_mps_rotate_keep(f, v);
-        goto settle;
-    }
-
-    ngx_amt_flow_clear(f);
-
-    (void) ngx_amt_device_use(v->dev, ngx_amt_secret_get(&v->secret,
-                                                         "AMT_PASSWORD"));
-
-    ngx_amt_await_rc(f, v, ngx_amt_mps_rotate_get(f, v,
-                                                  "AMT_GeneralSettings"));
-
-    if (v->frame.rc == NGX_OK) {
-        ngx_amt_mps_rotate_refuse(v, NGX_AMT_SECRET_AMT,
-                                  "the device has kept the old one");
-
-    } else {
-        v->state[NGX_AMT_SECRET_AMT] = NGX_AMT_ROTATE_UNKNOWN;
-    }
-
-    ngx_amt_mps_rotate_keep(f, v);
 
 settle:
 
@@ -390,86 +334,6 @@ ngx_amt_mps_rotate_drop(void *data)
     json_decref(v->wanted);
     json_decref(v->changed);
     json_decref(v->left);
-
-    if (v->body.len) {
-        ngx_explicit_memzero(v->body.data, v->body.len);
-    }
-}
-
-
-/* The passwords that were sent, and new ones where they were asked for. */
-
-static ngx_int_t
-ngx_amt_mps_rotate_wanted(ngx_amt_mps_rotate_t *v)
-{
-    char                         buf[NGX_AMT_PASSWORD_MAX + 1];
-    size_t                       n;
-    json_t                      *value, *item;
-    ngx_int_t                    rc;
-    ngx_uint_t                   i;
-    const ngx_amt_mps_secret_t  *kind;
-
-    v->wanted = json_object();
-
-    if (v->wanted == NULL) {
-        return NGX_ERROR;
-    }
-
-    for (i = 0; i < NGX_AMT_SECRET_N; i++) {
-
-        kind = &ngx_amt_mps_secret_kinds[i];
-        value = json_incref(json_object_get(v->api->body, kind->name));
-
-        json_array_foreach(json_object_get(v->api->body, "generate"), n, item)
-        {
-            if (value
-                || ngx_strcmp(json_string_value(item), kind->name) != 0)
-            {
-                continue;
-            }
-
-            /* no longer than the shortest limit is plenty: 16 of 65 */
-
-            rc = ngx_amt_password_generate(buf, NGX_AMT_PASSWORD_MPS_MAX);
-
-            value = (rc == NGX_OK) ? json_string(buf) : NULL;
-
-            ngx_explicit_memzero(buf, sizeof(buf));
-
-            if (value == NULL) {
-                return NGX_ERROR;
-            }
-        }
-
-        if (value == NULL) {
-            continue;
-        }
-
-        if (json_object_set_new(v->wanted, kind->key, value) != 0) {
-            return NGX_ERROR;
-        }
-
-        v->state[i] = (i == NGX_AMT_SECRET_MPS) ? NGX_AMT_ROTATE_STAGED
-                                                : NGX_AMT_ROTATE_WANTED;
-    }
-
-    return NGX_OK;
-}
-
-
-static const char *
-ngx_amt_mps_rotate_pending(ngx_amt_mps_rotate_t *v, ngx_amt_secret_e i)
-{
-    return ngx_amt_secret_get(&v->secret,
-                              ngx_amt_mps_secret_kinds[i].pending);
-}
-
-
-static const char *
-ngx_amt_mps_rotate_new(ngx_amt_mps_rotate_t *v, ngx_amt_secret_e i)
-{
-    return json_string_value(json_object_get(v->wanted,
-                                         ngx_amt_mps_secret_kinds[i].key));
 }
 
 
@@ -500,7 +364,8 @@ ngx_amt_mps_rotate_connected(ngx_amt_mps_rotate_t *v)
     /* what is left of before can wait when only the MPS password is meant */
 
     if (rc == NGX_DECLINED
-        && v->state[NGX_AMT_SECRET_MPS] == NGX_AMT_ROTATE_STAGED
+        && (v->state[NGX_AMT_SECRET_MPS] == NGX_AMT_ROTATE_STAGED
+            || v->withdraw)
         && v->state[NGX_AMT_SECRET_AMT] == NGX_AMT_ROTATE_NONE
         && v->state[NGX_AMT_SECRET_MEBX] == NGX_AMT_ROTATE_NONE)
     {
@@ -513,407 +378,4 @@ ngx_amt_mps_rotate_connected(ngx_amt_mps_rotate_t *v)
          : ngx_amt_mps_rotate_error(v, 500, "Device plane is missing");
 
     return rc == NGX_OK ? NGX_DONE : NGX_ERROR;
-}
-
-
-/*
- * v->changed: the secret with the pending passwords.  The device is held, and
- * has the current AMT password: what is pending of before is not its own.
- * NGX_DONE: there is nothing to write.
- */
-
-static ngx_int_t
-ngx_amt_mps_rotate_merge(ngx_amt_mps_rotate_t *v)
-{
-    json_t                      *value;
-    ngx_uint_t                   i;
-    const char                  *text;
-    const ngx_amt_mps_secret_t  *kind;
-
-    json_decref(v->changed);
-
-    v->changed = v->secret.data ? json_deep_copy(v->secret.data)
-                                : json_object();
-
-    if (v->changed == NULL) {
-        return NGX_ERROR;
-    }
-
-    if (v->device) {
-
-        kind = &ngx_amt_mps_secret_kinds[NGX_AMT_SECRET_AMT];
-
-        if (json_object_del(v->changed, kind->pending) == 0) {
-            v->dropped = 1;
-        }
-
-        /* a MEBx password of before is set once more */
-
-        kind = &ngx_amt_mps_secret_kinds[NGX_AMT_SECRET_MEBX];
-        text = ngx_amt_mps_rotate_pending(v, NGX_AMT_SECRET_MEBX);
-
-        if (text && v->client) {
-            (void) json_object_del(v->changed, kind->pending);
-
-        } else if (text && (v->state[NGX_AMT_SECRET_MEBX]
-                            == NGX_AMT_ROTATE_NONE || v->resumed))
-        {
-            if (json_object_set_new(v->wanted, kind->key, json_string(text))
-                != 0)
-            {
-                return NGX_ERROR;
-            }
-
-            v->state[NGX_AMT_SECRET_MEBX] = NGX_AMT_ROTATE_WANTED;
-            v->resumed = 1;
-
-        } else if (v->resumed) {
-
-            /* somebody else has finished it meanwhile */
-
-            v->state[NGX_AMT_SECRET_MEBX] = NGX_AMT_ROTATE_NONE;
-            v->resumed = 0;
-        }
-    }
-
-    for (i = 0; i < NGX_AMT_SECRET_N; i++) {
-
-        if (v->state[i] == NGX_AMT_ROTATE_NONE) {
-            continue;
-        }
-
-        kind = &ngx_amt_mps_secret_kinds[i];
-        value = json_object_get(v->wanted, kind->key);
-
-        if (json_object_set(v->changed, kind->pending, value) != 0) {
-            return NGX_ERROR;
-        }
-    }
-
-    if (v->secret.data == NULL && json_object_size(v->changed) == 0) {
-        return NGX_DONE;
-    }
-
-    return json_equal(v->changed, v->secret.data) ? NGX_DONE : NGX_OK;
-}
-
-
-static ngx_int_t
-ngx_amt_mps_rotate_get(ngx_amt_flow_t *f, ngx_amt_mps_rotate_t *v,
-    const char *class)
-{
-    ngx_amt_wsman_request_t  req;
-
-    ngx_memzero(&req, sizeof(ngx_amt_wsman_request_t));
-
-    req.op = NGX_AMT_WSMAN_GET;
-    req.class = class;
-    req.strict = 1;
-
-    return ngx_amt_device_call(f, v->dev, &req, &v->res);
-}
-
-
-static ngx_int_t
-ngx_amt_mps_rotate_tell(ngx_amt_flow_t *f, ngx_amt_mps_rotate_t *v,
-    ngx_amt_secret_e i)
-{
-    ngx_int_t                rc;
-    ngx_str_t                password;
-    ngx_amt_wsman_request_t  req;
-
-    password.data = (u_char *) ngx_amt_mps_rotate_new(v, i);
-    password.len = ngx_strlen(password.data);
-
-    ngx_memzero(&req, sizeof(ngx_amt_wsman_request_t));
-
-    req.op = NGX_AMT_WSMAN_INVOKE;
-
-    if (i == NGX_AMT_SECRET_MEBX) {
-        req.class = "AMT_SetupAndConfigurationService";
-        req.method = "SetMEBxPassword";
-
-        rc = ngx_amt_password_mebx(f->pool, &password, &v->body);
-
-    } else {
-        req.class = "AMT_AuthorizationService";
-        req.method = "SetAdminAclEntryEx";
-
-        rc = ngx_amt_password_admin(f->pool, &v->realm, &password, &v->body);
-    }
-
-    if (rc != NGX_OK) {
-        return ngx_amt_flow_error(f, NGX_AMT_ERR_CONFLICT, "no memory");
-    }
-
-    req.body = v->body;
-
-    return ngx_amt_device_call(f, v->dev, &req, &v->res);
-}
-
-
-/*
- * What came of it: DONE, REFUSED (with the reason) or UNKNOWN, in which the
- * device may or may not have done what it was told.
- */
-
-static void
-ngx_amt_mps_rotate_told(ngx_amt_flow_t *f, ngx_amt_mps_rotate_t *v,
-    ngx_amt_secret_e i)
-{
-    ngx_int_t    value;
-    const char  *output;
-
-    if (v->body.len) {
-        ngx_explicit_memzero(v->body.data, v->body.len);
-        ngx_str_null(&v->body);
-    }
-
-    if (v->frame.rc != NGX_OK) {
-
-        if (f->err.code == NGX_AMT_ERR_CONFLICT) {
-            ngx_amt_mps_rotate_refuse(v, i, "%V, try again", &f->err.text);
-
-        } else {
-            v->state[i] = NGX_AMT_ROTATE_UNKNOWN;
-            v->err = f->err;
-        }
-
-        ngx_amt_flow_clear(f);
-
-        return;
-    }
-
-    if (v->res.fault) {
-        ngx_amt_mps_rotate_refuse(v, i, "%V %V", &v->res.fault_code,
-                                  &v->res.fault_text);
-        return;
-    }
-
-    output = (i == NGX_AMT_SECRET_MEBX) ? "SetMEBxPassword_OUTPUT"
-                                        : "SetAdminAclEntryEx_OUTPUT";
-
-    if (!ngx_amt_xml_is(v->res.content, output)) {
-        v->state[i] = NGX_AMT_ROTATE_UNKNOWN;
-        return;
-    }
-
-    value = ngx_amt_cap_return_value(&v->res);
-
-    if (value != 0) {
-        ngx_amt_mps_rotate_refuse(v, i, "%s (%i)",
-                                  ngx_amt_wsman_status(value), value);
-        return;
-    }
-
-    v->state[i] = NGX_AMT_ROTATE_DONE;
-}
-
-
-/*
- * One was not changed: those not begun yet are given up.  An error of the
- * flow is kept for the answer.
- */
-
-static void
-ngx_amt_mps_rotate_keep(ngx_amt_flow_t *f, ngx_amt_mps_rotate_t *v)
-{
-    ngx_uint_t  i;
-
-    if (f->err.code != NGX_AMT_ERR_NONE) {
-        v->err = f->err;
-        ngx_amt_flow_clear(f);
-    }
-
-    for (i = 0; i < NGX_AMT_SECRET_N; i++) {
-        if (v->state[i] == NGX_AMT_ROTATE_WANTED
-            || v->state[i] == NGX_AMT_ROTATE_STAGED)
-        {
-            v->state[i] = NGX_AMT_ROTATE_REFUSED;
-        }
-    }
-}
-
-
-static void
-ngx_amt_mps_rotate_refuse(ngx_amt_mps_rotate_t *v, ngx_amt_secret_e i,
-    const char *fmt, ...)
-{
-    u_char   *p, *last, buf[NGX_AMT_ROTATE_TEXT];
-    va_list   args;
-
-    static const char  *names[] = { "MEBx", "AMT", "MPS" };
-
-    v->state[i] = NGX_AMT_ROTATE_REFUSED;
-
-    last = buf + sizeof(buf);
-
-    p = ngx_slprintf(buf, last, "%s password was not changed: ", names[i]);
-
-    va_start(args, fmt);
-    p = ngx_vslprintf(p, last, fmt, args);
-    va_end(args);
-
-    /* a device's text may be cut inside of a character */
-
-    if (p == last) {
-        while (p > buf && (p[-1] & 0x80)) {
-            p--;
-        }
-    }
-
-    v->refusal.len = p - buf;
-    v->refusal.data = ngx_pnalloc(v->api->pool, v->refusal.len);
-
-    if (v->refusal.data == NULL) {
-        ngx_str_set(&v->refusal, "password was not changed");
-        return;
-    }
-
-    ngx_memcpy(v->refusal.data, buf, v->refusal.len);
-}
-
-
-/* Operation: what is known by now is written to Vault. */
-
-static ngx_int_t
-ngx_amt_mps_rotate_settle(ngx_amt_flow_t *f, ngx_amt_mps_rotate_t *v)
-{
-    ngx_uint_t          i, n;
-    ngx_amt_pending_t   set[NGX_AMT_SECRET_N];
-
-    for (i = 0, n = 0; i < NGX_AMT_SECRET_N; i++) {
-
-        if (v->state[i] != NGX_AMT_ROTATE_DONE
-            && v->state[i] != NGX_AMT_ROTATE_REFUSED)
-        {
-            continue;
-        }
-
-        set[n].key = ngx_amt_mps_secret_kinds[i].key;
-        set[n].pending = ngx_amt_mps_secret_kinds[i].pending;
-        set[n].value = ngx_amt_mps_rotate_new(v, i);
-        set[n].commit = v->state[i] == NGX_AMT_ROTATE_DONE;
-        n++;
-    }
-
-    if (n == 0) {
-        return NGX_OK;
-    }
-
-    return ngx_amt_pending_settle(f, &v->path, set, n);
-}
-
-
-static ngx_int_t
-ngx_amt_mps_rotate_error(ngx_amt_mps_rotate_t *v, ngx_uint_t status,
-    const char *text)
-{
-    ngx_str_t  s;
-
-    s.data = (u_char *) text;
-    s.len = ngx_strlen(text);
-
-    return ngx_amt_reply_refusal(v->api, status,
-                                 status == 409 ? "Conflict" : NULL, &s);
-}
-
-
-static ngx_int_t
-ngx_amt_mps_rotate_reply(ngx_amt_flow_t *f, ngx_amt_mps_rotate_t *v)
-{
-    ngx_uint_t        i, unknown, done;
-    ngx_amt_out_t     o;
-    ngx_amt_rotate_e  state;
-
-    unknown = 0;
-    done = 0;
-
-    for (i = 0; i < NGX_AMT_SECRET_N; i++) {
-        unknown |= v->state[i] == NGX_AMT_ROTATE_UNKNOWN;
-        done |= v->state[i] == NGX_AMT_ROTATE_DONE;
-    }
-
-    if (v->frame.rc != NGX_OK) {
-
-        ngx_log_error(NGX_LOG_ERR, &v->api->log, 0,
-                      "passwords of \"%V\" were not settled in Vault: %V",
-                      &v->api->device, &f->err.text);
-
-        if (f->err.code == NGX_AMT_ERR_CONFLICT) {
-            ngx_amt_flow_clear(f);
-
-            return ngx_amt_mps_rotate_error(v, 409, "The secret was changed "
-                                            "by somebody else meanwhile");
-        }
-
-        ngx_amt_flow_clear(f);
-
-        if (done) {
-            return ngx_amt_mps_rotate_error(v, 503, "The device has its new "
-                                "password, which is still pending in the "
-                                "secret store: call again when that is back");
-        }
-
-        if (v->refusal.data == NULL) {
-            return ngx_amt_mps_rotate_error(v, 503,
-                                            "Secret store did not answer");
-        }
-    }
-
-    if (v->overtaken) {
-        return ngx_amt_mps_rotate_error(v, 409, "The password was changed by "
-                                        "another call meanwhile");
-    }
-
-    if (unknown) {
-
-        ngx_log_error(NGX_LOG_ERR, &v->api->log, 0,
-                      "password of \"%V\" may have been changed: %V",
-                      &v->api->device, &v->err.text);
-
-        return ngx_amt_mps_rotate_error(v, 504, "The device did not say "
-                              "whether it has its new password, which stays "
-                              "pending in the secret store: call again");
-    }
-
-    if (v->refusal.data) {
-        return ngx_amt_reply_refusal(v->api, 400, NULL, &v->refusal);
-    }
-
-    ngx_amt_out_init(&o, v->api->pool, 256);
-    ngx_amt_out_open(&o, '{');
-    ngx_amt_out_key(&o, "guid");
-    ngx_amt_out_string(&o, &v->api->device);
-
-    for (i = 0; i < NGX_AMT_SECRET_N; i++) {
-
-        state = v->state[i];
-
-        if (state == NGX_AMT_ROTATE_NONE
-            && (i != NGX_AMT_SECRET_AMT || !(v->promoted || v->dropped)))
-        {
-            continue;
-        }
-
-        ngx_amt_out_key(&o, ngx_amt_mps_secret_kinds[i].name);
-
-        if (state == NGX_AMT_ROTATE_STAGED) {
-            ngx_amt_out_cstring(&o, "staged");
-
-        } else if (state == NGX_AMT_ROTATE_NONE) {
-            ngx_amt_out_cstring(&o, v->promoted ? "resumed" : "kept");
-
-        } else if (state == NGX_AMT_ROTATE_REFUSED) {
-            ngx_amt_out_cstring(&o, "kept");
-
-        } else {
-            ngx_amt_out_cstring(&o, i == NGX_AMT_SECRET_MEBX && v->resumed
-                                ? "resumed" : "rotated");
-        }
-    }
-
-    ngx_amt_out_close(&o, '}');
-
-    return ngx_amt_reply_out(v->api, 200, &o);
 }

@@ -69,6 +69,13 @@ const ngx_amt_check_t  ngx_amt_mps_rotate_checks[] = {
     { "generate[*]", NGX_AMT_IN_BODY, NGX_AMT_CHECK_CUSTOM, 0, 0, 0, NULL,
       NGX_AMT_SECRETS_BOTH_MSG, ngx_amt_mps_secrets_once },
 
+    { "withdraw", NGX_AMT_IN_BODY, NGX_AMT_CHECK_ARRAY,
+      NGX_AMT_CHECK_OPTIONAL, 0, 0, NULL, NULL, NULL },
+    { "withdraw[*]", NGX_AMT_IN_BODY, NGX_AMT_CHECK_STRING,
+      NGX_AMT_CHECK_BAIL, 0, 0, NULL, NULL, NULL },
+    { "withdraw[*]", NGX_AMT_IN_BODY, NGX_AMT_CHECK_IN, 0, 0, 0,
+      "mpspassword", NULL, NULL },
+
     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 };
 
@@ -137,6 +144,14 @@ ngx_amt_mps_rotate_detail(ngx_amt_api_t *api, ngx_str_t *detail)
     }
 
     ngx_amt_out_close(&o, ']');
+
+    if (json_array_size(json_object_get(api->body, "withdraw"))) {
+        ngx_amt_out_key(&o, "withdraw");
+        ngx_amt_out_open(&o, '[');
+        ngx_amt_out_cstring(&o, "mpspassword");
+        ngx_amt_out_close(&o, ']');
+    }
+
     ngx_amt_out_close(&o, '}');
 
     return ngx_amt_out_done(&o, detail);

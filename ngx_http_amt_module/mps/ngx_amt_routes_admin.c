@@ -6,7 +6,7 @@
 
 #include "mps/ngx_amt_route.h"
 #include "mps/ngx_amt_mps_frames.h"
-#include "mps/ngx_amt_mps_secrets.h"
+#include "mps/ngx_amt_mps_rotate.h"
 #include "amt/ngx_amt_snapshot.h"
 
 

@@ -43,6 +43,8 @@ typedef struct {
     unsigned            echo:1;          /* same: body is what the device said,
                                             so it is no caller's fault when it
                                             does not fit */
+    unsigned            secret:1;        /* same: body, of the caller's pool, is
+                                            wiped once it is encoded */
 } ngx_amt_wsman_request_t;
 
 

@@ -66,6 +66,11 @@ static const struct {
                   " 3 EndpointUnavailable, 4 TimedOut" },
     { "return", 2, "methods do nothing and return ARG" },
     { "lost", 1, "does what it is told and closes the channel mid-answer" },
+    { "obey-fault", 1, "does what it is told and answers with a fault, as"
+                       " above" },
+    { "obey-return", 2, "methods do what they are told and return ARG" },
+    { "drop-after", 1, "does what it is told, answers, then the connection is"
+                       " reset" },
     { "mute-keepalive", 1, "does not answer KEEPALIVE_REQUEST" },
     { "flood-keepalive", 100, "ARG KEEPALIVE_REQUESTs each ms" },
 };

@@ -357,6 +357,10 @@ soap_invoke(soap_t *s)
         return;
     }
 
+    if (rc == 0) {
+        rc = (int) mis_action(s->d, MIS_OBEY_RETURN, s->action);
+    }
+
     buf_fmt(&s->out, "<%c:ReturnValue>%d</%c:ReturnValue></%c:%s_OUTPUT>", p,
             rc, p, p, m->method);
 
@@ -466,7 +470,7 @@ soap_operation(soap_t *s)
 
 
 static int
-soap_misbehave(soap_t *s)
+soap_misbehave(soap_t *s, unsigned what)
 {
     static const char  *codes[] = {
         "c:InternalError", "c:AccessDenied", "b:EndpointUnavailable",
@@ -474,7 +478,7 @@ soap_misbehave(soap_t *s)
     };
     long  n;
 
-    n = mis_action(s->d, MIS_FAULT, s->action);
+    n = mis_action(s->d, what, s->action);
 
     if (n < 1 || n > 4) {
         return 0;
@@ -527,13 +531,21 @@ soap_handle(device_t *d, const char *p, size_t n, buf_t *body, long *drop)
         if (s.cls == NULL) {
             soap_fault(&s, "b:DestinationUnreachable", NULL);
 
-        } else if (!soap_misbehave(&s)) {
+        } else if (!soap_misbehave(&s, MIS_FAULT)) {
             soap_operation(&s);
+
+            if (!s.fault) {
+                soap_misbehave(&s, MIS_OBEY_FAULT);
+            }
 
             if (mis_action(d, MIS_LOST, s.action)) {
                 mis_set(d, "close-mid*1", NULL, 0);
             }
         }
+    }
+
+    if (mis_action(d, MIS_DROP_AFTER, s.action)) {
+        s.drop = 1;
     }
 
     status = 200;
