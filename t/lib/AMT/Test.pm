@@ -309,7 +309,7 @@ sub workers {
     my $master = $o{master} || $self->master or return;
     my $is = variant() eq 'valgrind' ? \&serves : \&titled;
 
-    return grep { $is->($self, $_, $o{all}) }
+    return grep { $is->($self, $_, $o{all}, $master) }
         split ' ', $self->children($master);
 }
 
@@ -322,13 +322,14 @@ sub titled {
 
 # Under valgrind the title stays what it was, and the master has children that
 # are no workers: a worker is known by its epoll, one that does not exit by
-# what it listens to.
+# the sockets of the master to which it listens.
 sub serves {
-    my ($self, $pid, $all) = @_;
-    my @fds = map { readlink($_) // '' } glob "/proc/$pid/fd/*";
+    my ($self, $pid, $all, $master) = @_;
     my %listens;
+    my @both = map { { map { readlink($_) // '' => 1 } glob "/proc/$_/fd/*" } }
+        $pid, $master;
 
-    return 0 unless grep { $_ eq 'anon_inode:[eventpoll]' } @fds;
+    return 0 unless $both[0]{'anon_inode:[eventpoll]'};
     return 1 if $all;
 
     $listens{"socket:[$_]"} = 1 for
@@ -337,7 +338,7 @@ sub serves {
         $self->read_file('/proc/net/unix')
             =~ /^\S+ \S+ \S+ 00010000 \S+ \S+ +(\d+)/mg;
 
-    return scalar grep { $listens{$_} } @fds;
+    return scalar grep { $both[0]{$_} && $both[1]{$_} } keys %listens;
 }
 
 sub children {
@@ -439,6 +440,9 @@ sub upgrade {
 sub stop {
     my ($self, $sig) = @_;
     my $pid = $self->master or return;
+
+    # the master kills what takes longer than two seconds to exit
+    $self->allow(qr/exited on signal 9/) if variant() eq 'valgrind';
 
     kill $sig || 'TERM', $pid;
     my $gone = $self->wait_for(sub { !kill(0, $pid) }, 15);
