@@ -104,9 +104,10 @@ $(OBJS)/Makefile: config $(MODULE_DIRS) | deps
 modules: deps $(OBJS)/Makefile
 	cd $(OBJS)/src && $(MAKE) --no-print-directory -s -j$(JOBS) \
 	    -f $(OBJS)/Makefile modules
-	@# not cp: writing into a file that a running nginx has mapped kills it
+	@# not cp: writing into a file that a running nginx has mapped kills it;
+	@# and what is the same stays, one that starts may just read it
 	mkdir -p $(B)/modules
-	install -m 644 $(OBJS)/ngx_stream_cira_module.so \
+	install -C -m 644 $(OBJS)/ngx_stream_cira_module.so \
 	    $(OBJS)/ngx_http_amt_module.so $(B)/modules/
 
 

@@ -227,29 +227,41 @@ EOF
 sub command {
     my ($self, @args) = @_;
     my $dir = $self->{dir};
-    my $nginx = $self->{nginx}
-        || (variant() eq 'asan' ? build() . '/asan/nginx'
-            : $ENV{AMT_NGINX} || '/usr/sbin/nginx');
-    my @cmd = ($nginx, '-p', $dir, '-c', "$dir/nginx.conf",
+
+    return ($self->watched($self->{nginx} || packaged()), '-p', $dir,
+        '-c', "$dir/nginx.conf",
         '-e', $self->{error_log} || "$dir/logs/error.log", @args);
+}
 
-    if (variant() eq 'valgrind') {
-        unshift @cmd, 'valgrind', '-q', '--leak-check=no', '--num-callers=24',
-            "--log-file=$dir/logs/valgrind.%p",
-            (-f 't/valgrind.supp' ? '--suppressions=t/valgrind.supp' : ());
-    }
+sub packaged {
+    return variant() eq 'asan' ? build() . '/asan/nginx'
+        : $ENV{AMT_NGINX} || '/usr/sbin/nginx';
+}
 
-    return @cmd;
+# How a program is started where valgrind watches
+sub watched {
+    my ($self, @cmd) = @_;
+
+    return @cmd if variant() ne 'valgrind';
+    return ('valgrind', '-q', '--leak-check=no', '--num-callers=24',
+        "--log-file=$self->{dir}/logs/valgrind.%p",
+        "--suppressions=$self->{root}/t/valgrind.supp", @cmd);
+}
+
+# What it is told where sanitizers do
+sub sanitizers {
+    my ($self) = @_;
+    my $more = $self->{asan_options} ? ":$self->{asan_options}" : '';
+
+    return (ASAN_OPTIONS => 'detect_leaks=0:abort_on_error=0:'
+            . "log_path=$self->{dir}/logs/asan$more",
+        UBSAN_OPTIONS => "print_stacktrace=1:log_path=$self->{dir}/logs/ubsan");
 }
 
 sub run {
     my ($self, @args) = @_;
 
-    local $ENV{ASAN_OPTIONS} = 'detect_leaks=0:abort_on_error=0:'
-        . "log_path=$self->{dir}/logs/asan"
-        . ($self->{asan_options} ? ":$self->{asan_options}" : '');
-    local $ENV{UBSAN_OPTIONS} = 'print_stacktrace=1:'
-        . "log_path=$self->{dir}/logs/ubsan";
+    local %ENV = (%ENV, $self->sanitizers);
 
     my $pid = open(my $out, '-|') // croak "fork: $!";
     if (!$pid) {
