@@ -233,15 +233,9 @@ is(pending(), undef, 'none is staged');
 is_answer(mps({ withdraw => ['mpspassword'] }), 200, qq({"guid":"$m"}),
     'there is none to withdraw');
 is(mps({ mpspassword => 'Wrong!2345' })->{status}, 200, 'a mistake');
-$sim->disconnect(1);
-ok($t->wait_for(sub { works($m) == 404 }), 'not connected');
-is_answer(mps({ mpspassword => 'Third!2345' }), 409, $second,
-    'not connected: staged is staged');
 is_answer(mps({ withdraw => ['mpspassword'], mpspassword => 'Third!2345' }),
     200, $staged, 'replaced on purpose');
 is(pending(), 'Third!2345', 'by the other one');
-$sim->connect(1);
-ok($sim->wait_event('ready', guid => $m), 'connected again');
 ok(login('Third!2345'), 'it is let in');
 is(kept($m)->{MPS_PASSWORD}, 'Third!2345', 'and current');
 is_answer(mps({ mpspassword => 'Fourth!2345' }), 200, $staged, 'one more');
@@ -249,6 +243,23 @@ $sim->set(1, 'mps-password', 'Second!2345');
 $sim->mark;
 $sim->drop(1);
 ok($sim->wait_event('refused', guid => $m), 'what was withdrawn is refused');
+
+# a device that is not connected
+{
+    my $away = AMT::Api::devices($t,
+        guid => 'd0000000-0000-4000-8000-000000000001');
+    my $g = $away->guid(0);
+    $away->disconnect(0);
+    ok($t->wait_for(sub { works($g) == 404 }), 'not connected');
+    is(rotate({ mpspassword => 'First!2345' }, guid => $g)->{status}, 200,
+        'staged');
+    is_answer(rotate({ mpspassword => 'Third!2345' }, guid => $g), 409,
+        $second, 'staged is staged');
+    is(rotate({ withdraw => ['mpspassword'] }, guid => $g)->{status}, 200,
+        'withdrawn');
+    is(scalar unsettled($g), 0, 'none is staged');
+    $away->stop;
+}
 
 for my $c (['amtpassword'], [1], ['mpspassword', 'x'], 'mpspassword') {
     my $r = mps({ withdraw => $c });
