@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 
+static ngx_uint_t ngx_amt_audit_torn(ngx_open_file_t *file);
 static json_t *ngx_amt_audit_text(ngx_str_t *text);
 static json_t *ngx_amt_audit_time(int64_t time);
 
@@ -26,9 +27,6 @@ ngx_amt_audit(ngx_http_request_t *r, ngx_amt_identity_t *id,
     ngx_open_file_t               *file;
     ngx_amt_audit_record_t         rec;
     ngx_http_amt_auth_main_conf_t *amcf;
-
-    /* the last line was cut by a full disk: begin on a line of its own */
-    static ngx_uint_t              torn;
 
     amcf = ngx_http_get_module_main_conf(r, ngx_http_amt_auth_module);
     file = amcf->audit;
@@ -71,8 +69,8 @@ ngx_amt_audit(ngx_http_request_t *r, ngx_amt_identity_t *id,
         goto done;
     }
 
-    if (torn) {
-        /* ngx_amt_audit_line() leaves room for it */
+    if (ngx_amt_audit_torn(file)) {
+        /* begin on a line of its own; ngx_amt_audit_line() leaves room */
         line.data--;
         line.len++;
         line.data[0] = LF;
@@ -83,7 +81,6 @@ ngx_amt_audit(ngx_http_request_t *r, ngx_amt_identity_t *id,
     } while (n == -1 && ngx_errno == NGX_EINTR);
 
     if (n == (ssize_t) line.len) {
-        torn = 0;
         rc = NGX_OK;
         goto done;
     }
@@ -92,10 +89,6 @@ ngx_amt_audit(ngx_http_request_t *r, ngx_amt_identity_t *id,
                   "audit log \"%V\": write() of %uz bytes gave %z, call is "
                   "refused", &file->name, line.len, n);
 
-    if (n > 0) {
-        torn = 1;
-    }
-
 done:
 
     if (pool) {
@@ -103,6 +96,56 @@ done:
     }
 
     return rc;
+}
+
+
+/*
+ * Was the file's last line cut by a full disk?  Another worker may have
+ * written it, or one that is gone: the file itself is asked.
+ */
+
+static ngx_uint_t
+ngx_amt_audit_torn(ngx_open_file_t *file)
+{
+    u_char           last;
+    struct stat      sb, own;
+
+    static ngx_fd_t  fd = NGX_INVALID_FILE;
+    static dev_t     dev;
+    static ino_t     ino;
+
+    if (fstat(file->fd, &sb) == -1 || !S_ISREG(sb.st_mode) || sb.st_size == 0)
+    {
+        return 0;
+    }
+
+    if (fd == NGX_INVALID_FILE || dev != sb.st_dev || ino != sb.st_ino) {
+
+        /* nginx's own is for writing only; a moved file has another name */
+
+        if (fd != NGX_INVALID_FILE) {
+            (void) close(fd);
+        }
+
+        fd = open((char *) file->name.data, O_RDONLY|O_CLOEXEC|O_NONBLOCK);
+
+        if (fd == NGX_INVALID_FILE) {
+            return 0;
+        }
+
+        if (fstat(fd, &own) == -1 || own.st_dev != sb.st_dev
+            || own.st_ino != sb.st_ino)
+        {
+            (void) close(fd);
+            fd = NGX_INVALID_FILE;
+            return 0;
+        }
+
+        dev = sb.st_dev;
+        ino = sb.st_ino;
+    }
+
+    return pread(fd, &last, 1, sb.st_size - 1) == 1 && last != LF;
 }
 
 
