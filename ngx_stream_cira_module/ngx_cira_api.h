@@ -18,7 +18,7 @@
 #include "ngx_cira_http.h"
 
 
-#define NGX_CIRA_API_VERSION  2
+#define NGX_CIRA_API_VERSION  3
 
 #define NGX_CIRA_GUID_LEN     16         /* bytes, in the order of the text */
 #define NGX_CIRA_GUID_TEXT    36
@@ -48,6 +48,21 @@ typedef struct {
                                          /* owner's private CONNECT listener,
                                             zero terminated path */
 } ngx_cira_info_t;
+
+
+/* Another worker that can be asked */
+
+typedef struct {
+    uint64_t     id;
+    u_char       socket[sizeof(((struct sockaddr_un *) 0)->sun_path)];
+} ngx_cira_other_t;
+
+
+/*
+ * Answers what another worker asks with ASK <guid>:<question>, at once.
+ * NGX_OK or NGX_DECLINED: yes or no, whatever that means.
+ */
+typedef ngx_int_t (*ngx_cira_ask_pt)(const u_char *guid, uint64_t question);
 
 
 /* Results given to ngx_cira_dial_t.opened */
@@ -176,6 +191,18 @@ typedef struct {
      */
     ngx_int_t  (*connect)(u_char *socket, ngx_log_t *log,
         ngx_connection_t **c);
+
+    /* Id of this worker, never reused; 0: it cannot be asked. */
+    uint64_t   (*self)(void);
+
+    /*
+     * Copies at most n of the other workers that share cira_path, also those
+     * of another generation of nginx; returns their number.
+     */
+    ngx_uint_t (*others)(ngx_cira_other_t *others, ngx_uint_t n);
+
+    /* Who answers in this worker from now on; NULL: nobody. */
+    void       (*answer)(ngx_cira_ask_pt handler);
 
     const ngx_cira_http_api_t  *http;
 } ngx_cira_api_t;

@@ -14,6 +14,7 @@
 #include <ngx_stream.h>
 #include "ngx_cira_relay.h"
 #include "ngx_cira_worker.h"
+#include "ngx_cira_ask.h"
 
 
 #define NGX_CIRA_CONNECT_PAGE   32000    /* bytes of a LIST answer's body */
@@ -30,6 +31,8 @@ static ngx_uint_t ngx_cira_connect_tenant(ngx_cira_tunnel_t *t,
 static ngx_uint_t ngx_cira_connect_guess(ngx_cira_tunnel_t *t);
 static void ngx_cira_connect_list(ngx_cira_tunnel_t *t);
 static void ngx_cira_connect_evict(ngx_cira_tunnel_t *t);
+static void ngx_cira_connect_ask(ngx_cira_tunnel_t *t);
+static void ngx_cira_connect_done(ngx_cira_tunnel_t *t);
 static void ngx_cira_connect_info(ngx_cira_session_t *s,
     ngx_cira_info_t *info);
 static u_char *ngx_cira_connect_log_error(ngx_log_t *log, u_char *buf,
@@ -234,6 +237,10 @@ ngx_cira_connect_request(ngx_cira_tunnel_t *t)
 
     case NGX_CIRA_EVICT:
         ngx_cira_connect_evict(t);
+        return;
+
+    case NGX_CIRA_ASK:
+        ngx_cira_connect_ask(t);
         return;
 
     default: /* NGX_CIRA_LOCATE */
@@ -511,6 +518,25 @@ ngx_cira_connect_evict(ngx_cira_tunnel_t *t)
 
     ngx_cira_zone_evict(&old, t->client->log);
 
+    ngx_cira_connect_done(t);
+}
+
+
+static void
+ngx_cira_connect_ask(ngx_cira_tunnel_t *t)
+{
+    if (ngx_cira_ask(t->request->guid, t->request->question) != NGX_OK) {
+        ngx_cira_relay_refuse(t, 404, 0, "no");
+        return;
+    }
+
+    ngx_cira_connect_done(t);
+}
+
+
+static void
+ngx_cira_connect_done(ngx_cira_tunnel_t *t)
+{
     if (ngx_cira_relay_alloc(t, &t->down, NGX_CIRA_RELAY_ANSWER) != NGX_OK) {
         ngx_cira_relay_finalize(t, "no memory");
         return;

@@ -47,7 +47,8 @@ static struct {
     { ngx_string("CONNECT"), NGX_CIRA_CONNECT },
     { ngx_string("LIST"), NGX_CIRA_LIST },
     { ngx_string("LOCATE"), NGX_CIRA_LOCATE },
-    { ngx_string("EVICT"), NGX_CIRA_EVICT }
+    { ngx_string("EVICT"), NGX_CIRA_EVICT },
+    { ngx_string("ASK"), NGX_CIRA_ASK }
 };
 
 
@@ -185,6 +186,11 @@ ngx_cira_request_line(ngx_cira_request_t *r, u_char *p, u_char *last)
 
     if (r->method == NGX_CIRA_EVICT) {
         r->generation = n;
+        return NGX_OK;
+    }
+
+    if (r->method == NGX_CIRA_ASK) {
+        r->question = n;
         return NGX_OK;
     }
 

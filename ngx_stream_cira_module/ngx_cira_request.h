@@ -8,6 +8,7 @@
  *   LIST * HTTP/1.1, LIST <guid> HTTP/1.1   private listeners only: sessions
  *   LOCATE <guid> HTTP/1.1                  of that worker, from the GUID on
  *   EVICT <guid>:<generation> HTTP/1.1      ends exactly this session
+ *   ASK <guid>:<question> HTTP/1.1          what other modules ask each other
  */
 
 
@@ -41,7 +42,8 @@ typedef enum {
     NGX_CIRA_CONNECT = 1,
     NGX_CIRA_LIST,
     NGX_CIRA_LOCATE,
-    NGX_CIRA_EVICT
+    NGX_CIRA_EVICT,
+    NGX_CIRA_ASK
 } ngx_cira_method_e;
 
 
@@ -55,6 +57,7 @@ typedef struct {
     u_char               guid[NGX_CIRA_GUID_LEN];
     ngx_uint_t           port;           /* CONNECT */
     uint64_t             generation;     /* EVICT */
+    uint64_t             question;       /* ASK */
     ngx_uint_t           reason;         /* EVICT; 0: not given */
 
     size_t               tenant_len;

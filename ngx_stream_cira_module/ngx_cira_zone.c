@@ -12,6 +12,7 @@
 #include "ngx_cira_worker.h"
 #include "ngx_cira_peer.h"
 #include "ngx_cira_direct.h"
+#include "ngx_cira_ask.h"
 
 
 #define NGX_CIRA_ZONE_SEEN    5000       /* ms between last_seen updates */
@@ -57,6 +58,9 @@ ngx_cira_api_t  ngx_cira_api = {
     ngx_cira_direct_release,
     ngx_cira_direct_state,
     ngx_cira_peer_connect,
+    ngx_cira_ask_self,
+    ngx_cira_ask_others,
+    ngx_cira_ask_answer,
     &ngx_cira_http_api
 };
 

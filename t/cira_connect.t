@@ -138,6 +138,7 @@ for (
     [ 405, "LIST * HTTP/1.1" ],
     [ 405, "LOCATE $guid HTTP/1.1" ],
     [ 405, "EVICT $guid:1 HTTP/1.1" ],
+    [ 405, "ASK $guid:1 HTTP/1.1" ],
     [ 400, "CONNECT $guid HTTP/1.1" ],
     [ 400, "CONNECT $guid:0 HTTP/1.1" ],
     [ 400, "CONNECT $guid:016992 HTTP/1.1" ],
@@ -444,6 +445,8 @@ is((AMT::Dial::ask($where, "EVICT $guid:" . ($generation + 64) . " HTTP/1.1"))[0
 ok(!$d->expect(1, 0.2), 'does nothing');
 ($c) = opened(16994, -remote => 2);
 is($c->status, 200, 'a channel');
+is((AMT::Dial::ask($where, "ASK $guid:2 HTTP/1.1"))[0], 404,
+    'ASK when nobody answers');
 is((AMT::Dial::ask($where, "EVICT $guid:$generation HTTP/1.1\r\nCIRA-Reason: 17"))[0],
     200, 'EVICT of this one');
 is($d->expect(1)->{reason}, 17, 'ends the session');

@@ -11,6 +11,9 @@
 #include "device/ngx_amt_tunnel_priv.h"
 
 
+#define NGX_AMT_TUNNEL_REASON  1         /* of DISCONNECT, "not allowed" */
+
+
 static ngx_int_t ngx_amt_tunnel_await(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
     const char *what, ngx_msec_t timeout);
 static ngx_int_t ngx_amt_tunnel_run(ngx_amt_tunnel_t *t);
@@ -75,6 +78,33 @@ ngx_amt_tunnel_evict(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
     ngx_cira_info_t *info, ngx_msec_t timeout, ngx_pool_t *pool,
     ngx_amt_http_response_t *res)
 {
+    u_char     *p, guid[NGX_CIRA_GUID_TEXT];
+    ngx_str_t   head;
+
+    p = ngx_pnalloc(pool, 256);
+
+    if (p == NULL) {
+        return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_INTERNAL, "no memory");
+    }
+
+    ngx_cira_guid_text(guid, info->guid);
+
+    head.data = p;
+    head.len = ngx_sprintf(p, "EVICT %*s:%uL HTTP/1.1" CRLF
+                           "CIRA-Reason: %d" CRLF CRLF,
+                           (size_t) NGX_CIRA_GUID_TEXT, guid,
+                           info->generation, NGX_AMT_TUNNEL_REASON)
+               - p;
+
+    return ngx_amt_tunnel_ask(f, t, info->socket, &head, timeout, pool, res);
+}
+
+
+ngx_int_t
+ngx_amt_tunnel_ask(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
+    u_char *socket, ngx_str_t *head, ngx_msec_t timeout,
+    ngx_pool_t *pool, ngx_amt_http_response_t *res)
+{
     ngx_amt_tunnel_close(t);
 
     t->err = NGX_AMT_ERR_NONE;
@@ -85,12 +115,12 @@ ngx_amt_tunnel_evict(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
 
     res->connect = 1;
 
-    if (ngx_amt_tunnel_socket_evict(t, info, pool) != NGX_OK) {
+    if (ngx_amt_tunnel_socket_ask(t, socket, head) != NGX_OK) {
         t->res = NULL;
         return NGX_ERROR;
     }
 
-    return ngx_amt_tunnel_await(f, t, "device's owner", timeout);
+    return ngx_amt_tunnel_await(f, t, "another worker", timeout);
 }
 
 

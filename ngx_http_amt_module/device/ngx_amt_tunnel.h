@@ -91,6 +91,16 @@ ngx_int_t ngx_amt_tunnel_evict(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
     ngx_amt_http_response_t *res);
 
 /*
+ * Operation: sends a head to the private listener at *socket, zero
+ * terminated; the tunnel is to be closed afterwards.  NGX_OK: the answer was
+ * 200; NGX_ERROR: t->gone when it was 404 or nobody listens, else t->err
+ * says why.
+ */
+ngx_int_t ngx_amt_tunnel_ask(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
+    u_char *socket, ngx_str_t *head, ngx_msec_t timeout,
+    ngx_pool_t *pool, ngx_amt_http_response_t *res);
+
+/*
  * Operation: sends a request, as made by ngx_amt_tunnel_message(), and reads
  * one HTTP answer into *res.  NGX_OK; NGX_ERROR: t->err says why (LOST,
  * TIMEOUT, BAD_ANSWER, INTERNAL), and the tunnel is closed.

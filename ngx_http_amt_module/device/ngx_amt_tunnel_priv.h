@@ -38,8 +38,8 @@ void ngx_amt_tunnel_wake(ngx_amt_tunnel_t *t, ngx_int_t rc);
 /* Connects and sets what is to be sent.  NGX_OK; NGX_ERROR: failed. */
 ngx_int_t ngx_amt_tunnel_socket_connect(ngx_amt_tunnel_t *t,
     ngx_cira_info_t *info, ngx_uint_t fresh, ngx_pool_t *pool);
-ngx_int_t ngx_amt_tunnel_socket_evict(ngx_amt_tunnel_t *t,
-    ngx_cira_info_t *info, ngx_pool_t *pool);
+ngx_int_t ngx_amt_tunnel_socket_ask(ngx_amt_tunnel_t *t,
+    u_char *socket, ngx_str_t *head);
 
 void ngx_amt_tunnel_socket_chunk(ngx_amt_tunnel_t *t);
 

@@ -13,13 +13,12 @@
 
 #define NGX_AMT_TUNNEL_BUFFER  16384
 #define NGX_AMT_TUNNEL_READS   16        /* per event */
-#define NGX_AMT_TUNNEL_REASON  1         /* of DISCONNECT, "not allowed" */
 
 
 static ngx_int_t ngx_amt_tunnel_head(ngx_pool_t *pool, ngx_cira_info_t *info,
     ngx_uint_t fresh, ngx_str_t *out);
 static ngx_int_t ngx_amt_tunnel_dial(ngx_amt_tunnel_t *t,
-    ngx_cira_info_t *info);
+    u_char *socket);
 static ngx_int_t ngx_amt_tunnel_send(ngx_amt_tunnel_t *t);
 static ngx_int_t ngx_amt_tunnel_recv(ngx_amt_tunnel_t *t);
 static void ngx_amt_tunnel_handler(ngx_event_t *ev);
@@ -40,7 +39,7 @@ ngx_amt_tunnel_socket_connect(ngx_amt_tunnel_t *t, ngx_cira_info_t *info,
         return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_INTERNAL, "no memory");
     }
 
-    if (ngx_amt_tunnel_dial(t, info) != NGX_OK) {
+    if (ngx_amt_tunnel_dial(t, info->socket) != NGX_OK) {
         return NGX_ERROR;
     }
 
@@ -52,27 +51,15 @@ ngx_amt_tunnel_socket_connect(ngx_amt_tunnel_t *t, ngx_cira_info_t *info,
 
 
 ngx_int_t
-ngx_amt_tunnel_socket_evict(ngx_amt_tunnel_t *t, ngx_cira_info_t *info,
-    ngx_pool_t *pool)
+ngx_amt_tunnel_socket_ask(ngx_amt_tunnel_t *t, u_char *socket,
+    ngx_str_t *head)
 {
-    u_char  *p, guid[NGX_CIRA_GUID_TEXT];
-
-    p = ngx_pnalloc(pool, 256);
-    if (p == NULL) {
-        return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_INTERNAL, "no memory");
-    }
-
-    if (ngx_amt_tunnel_dial(t, info) != NGX_OK) {
+    if (ngx_amt_tunnel_dial(t, socket) != NGX_OK) {
         return NGX_ERROR;
     }
 
-    ngx_cira_guid_text(guid, info->guid);
-
-    t->out = p;
-    t->out_last = ngx_sprintf(p, "EVICT %*s:%uL HTTP/1.1" CRLF
-                              "CIRA-Reason: %d" CRLF CRLF,
-                              (size_t) NGX_CIRA_GUID_TEXT, guid,
-                              info->generation, NGX_AMT_TUNNEL_REASON);
+    t->out = head->data;
+    t->out_last = head->data + head->len;
 
     return NGX_OK;
 }
@@ -133,23 +120,21 @@ ngx_amt_tunnel_head(ngx_pool_t *pool, ngx_cira_info_t *info,
 
 
 static ngx_int_t
-ngx_amt_tunnel_dial(ngx_amt_tunnel_t *t, ngx_cira_info_t *info)
+ngx_amt_tunnel_dial(ngx_amt_tunnel_t *t, u_char *socket)
 {
-    size_t             len;
     ngx_int_t          rc;
     ngx_cira_api_t    *api;
     ngx_connection_t  *c;
 
-    len = ngx_strnlen(info->socket, sizeof(info->socket));
     api = ngx_cira_api_find((ngx_cycle_t *) ngx_cycle);
 
-    if (api == NULL || len == 0 || len == sizeof(info->socket)) {
+    if (api == NULL || socket[0] == '\0') {
         t->gone = 1;
         return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_NOT_CONNECTED,
                                    "device has no owner");
     }
 
-    rc = api->connect(info->socket, t->log, &c);
+    rc = api->connect(socket, t->log, &c);
 
     if (rc == NGX_DECLINED) {
 

@@ -8,6 +8,7 @@
 
 #include "mps/ngx_amt_mps.h"
 #include "amt/ngx_amt_capability.h"
+#include "relay/ngx_amt_relay_status.h"
 #include "store/ngx_amt_store.h"
 #include "vault/ngx_amt_vault.h"
 
@@ -28,6 +29,15 @@ typedef struct {
     ngx_str_t               path;        /* of the secret */
     ngx_amt_store_device_t  row;
 } ngx_amt_mps_row_t;
+
+
+typedef struct {
+    ngx_amt_frame_t         frame;
+    ngx_amt_api_t          *api;
+    ngx_str_t               tenant;
+    ngx_amt_store_device_t  row;
+    ngx_amt_relay_open_t    open;
+} ngx_amt_mps_redirect_t;
 
 
 typedef struct {

@@ -8,16 +8,14 @@
 #include "mps/ngx_amt_mps_frames.h"
 #include "mps/ngx_amt_mps_record.h"
 #include "mps/ngx_amt_reply.h"
-#include "relay/ngx_amt_relay_status.h"
 
 
 ngx_int_t
 ngx_amt_mps_redirect_status(ngx_amt_flow_t *f, void *data)
 {
-    ngx_amt_mps_row_t  *v = data;
+    ngx_amt_mps_redirect_t *v = data;
 
-    ngx_amt_out_t         o;
-    ngx_amt_relay_open_t  open;
+    ngx_amt_out_t  o;
 
     ngx_amt_begin(f, v);
 
@@ -40,17 +38,21 @@ ngx_amt_mps_redirect_status(ngx_amt_flow_t *f, void *data)
         return ngx_amt_reply_empty(v->api, 204);
     }
 
-    ngx_amt_relay_open(v->api->info.guid, &open);
+    ngx_amt_await(f, v, ngx_amt_relay_open(f, v->api->info.guid, &v->open));
 
     ngx_amt_out_init(&o, v->api->pool, 128);
     ngx_amt_out_open(&o, '{');
     ngx_amt_out_key(&o, "isKVMConnected");
-    ngx_amt_out_bool(&o, open.kvm);
+    ngx_amt_out_bool(&o, v->open.kind[NGX_AMT_REDIR_KVM]);
     ngx_amt_out_key(&o, "isSOLConnected");
-    ngx_amt_out_bool(&o, open.sol);
+    ngx_amt_out_bool(&o, v->open.kind[NGX_AMT_REDIR_SOL]);
     ngx_amt_out_key(&o, "isIDERConnected");
-    ngx_amt_out_bool(&o, open.ider);
+    ngx_amt_out_bool(&o, v->open.kind[NGX_AMT_REDIR_IDER]);
     ngx_amt_out_close(&o, '}');
 
     return ngx_amt_reply_out(v->api, 200, &o);
+
+fail:
+
+    return v->frame.rc;
 }

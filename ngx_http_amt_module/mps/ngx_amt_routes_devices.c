@@ -46,7 +46,7 @@ const ngx_amt_route_t  ngx_amt_routes_devices[] = {
     { NGX_HTTP_GET, "devices/redirectstatus/:guid",
       NGX_AMT_SCOPE_READ, NGX_AMT_ROUTE_DEVICE|NGX_AMT_ROUTE_EMPTY,
       ngx_amt_mps_guid_checks,
-      ngx_amt_mps_redirect_status, sizeof(ngx_amt_mps_row_t),
+      ngx_amt_mps_redirect_status, sizeof(ngx_amt_mps_redirect_t),
       NULL, NULL, NULL,
       NULL, NULL,
       "Exception during redirect status request", NULL },

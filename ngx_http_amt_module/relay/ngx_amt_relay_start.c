@@ -10,7 +10,7 @@
  */
 
 
-#include "relay/ngx_amt_relay.h"
+#include "relay/ngx_amt_relay_others.h"
 #include "device/ngx_amt_device.h"
 #include "vault/ngx_amt_vault.h"
 #include <openssl/rand.h>
@@ -126,6 +126,30 @@ ngx_amt_relay_start_body(ngx_amt_flow_t *f, void *data)
         /* also once when it is ours: the other's CLOSE goes first */
 
         ngx_amt_await(f, v, ngx_amt_flow_sleep(f, NGX_AMT_RELAY_WAIT));
+    }
+
+    if (v->session->ctx->kind != NGX_AMT_REDIR_NONE) {
+
+        ngx_amt_await_rc(f, v,
+                         ngx_amt_relay_others(f, v->session->mcf->zone,
+                                              v->session->info.guid,
+                                              v->session->ctx->kind,
+                                              v->session->request.force));
+
+        if (v->frame.rc == NGX_ERROR) {
+            goto fail;
+        }
+
+        if (v->frame.rc == NGX_OK) {
+
+            if (!v->session->request.force) {
+                return ngx_amt_flow_error(f, NGX_AMT_ERR_CONFLICT,
+                                          "another session is open in a "
+                                          "worker of before");
+            }
+
+            ngx_amt_await(f, v, ngx_amt_flow_sleep(f, NGX_AMT_RELAY_WAIT));
+        }
     }
 
     for ( ;; ) {

@@ -4,10 +4,20 @@
  */
 
 
-#include "relay/ngx_amt_relay.h"
+#include "relay/ngx_amt_relay_others.h"
 #include "relay/ngx_amt_relay_status.h"
 
 
+typedef struct {
+    ngx_amt_frame_t         frame;
+    ngx_amt_relay_zone_t   *zone;
+    const u_char           *guid;
+    ngx_amt_relay_open_t   *open;
+    ngx_amt_redir_kind_e    kind;
+} ngx_amt_relay_status_t;
+
+
+static ngx_int_t ngx_amt_relay_open_body(ngx_amt_flow_t *f, void *data);
 static ngx_amt_relay_zone_t *ngx_amt_relay_status_zone(void);
 
 
@@ -23,20 +33,62 @@ ngx_amt_relay_status_zone(void)
 }
 
 
-void
-ngx_amt_relay_open(const u_char *guid, ngx_amt_relay_open_t *open)
+ngx_int_t
+ngx_amt_relay_open(ngx_amt_flow_t *f, const u_char *guid,
+    ngx_amt_relay_open_t *open)
 {
-    ngx_amt_relay_zone_t  *zone;
+    ngx_amt_relay_zone_t    *zone;
+    ngx_amt_relay_status_t  *v;
 
     ngx_memzero(open, sizeof(ngx_amt_relay_open_t));
 
     zone = ngx_amt_relay_status_zone();
 
-    if (zone) {
-        open->kvm = ngx_amt_relay_zone_busy(zone, guid, NGX_AMT_REDIR_KVM);
-        open->sol = ngx_amt_relay_zone_busy(zone, guid, NGX_AMT_REDIR_SOL);
-        open->ider = ngx_amt_relay_zone_busy(zone, guid, NGX_AMT_REDIR_IDER);
+    if (zone == NULL) {
+        return NGX_OK;
     }
+
+    v = ngx_amt_frame_alloc(f, "relay_open", sizeof(ngx_amt_relay_status_t),
+                            ngx_amt_relay_open_body, NULL);
+    if (v == NULL) {
+        return NGX_ERROR;
+    }
+
+    v->zone = zone;
+    v->guid = guid;
+    v->open = open;
+
+    return ngx_amt_call(f, v);
+}
+
+
+static ngx_int_t
+ngx_amt_relay_open_body(ngx_amt_flow_t *f, void *data)
+{
+    ngx_amt_relay_status_t *v = data;
+
+    ngx_amt_begin(f, v);
+
+    for (v->kind = NGX_AMT_REDIR_NONE + 1;
+         v->kind < NGX_AMT_REDIR_KINDS;
+         v->kind++)
+    {
+        if (ngx_amt_relay_zone_busy(v->zone, v->guid, v->kind)) {
+            v->open->kind[v->kind] = 1;
+            continue;
+        }
+
+        ngx_amt_await_rc(f, v, ngx_amt_relay_others(f, v->zone, v->guid,
+                                                    v->kind, 0));
+
+        if (v->frame.rc == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        v->open->kind[v->kind] = (v->frame.rc == NGX_OK);
+    }
+
+    ngx_amt_end(f, v);
 }
 
 

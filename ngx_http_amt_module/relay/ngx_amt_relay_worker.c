@@ -5,8 +5,11 @@
 
 
 #include "relay/ngx_amt_relay_worker.h"
+#include "relay/ngx_amt_relay_others.h"
 
 
+static ngx_int_t ngx_amt_relay_worker_asked(const u_char *guid,
+    uint64_t question);
 static void ngx_amt_relay_worker_beat(ngx_event_t *ev);
 
 
@@ -14,6 +17,64 @@ static ngx_queue_t       ngx_amt_relay_sessions;
 static ngx_uint_t        ngx_amt_relay_sessions_n;
 static ngx_event_t       ngx_amt_relay_beat;
 static ngx_connection_t  ngx_amt_relay_dummy;
+
+
+void
+ngx_amt_relay_worker_init(ngx_amt_relay_zone_t *zone, ngx_cycle_t *cycle)
+{
+    ngx_cira_api_t  *api;
+
+    api = ngx_cira_api_find(cycle);
+
+    if (api && api->self()) {
+        ngx_amt_relay_zone_join(zone, api->self());
+        api->answer(ngx_amt_relay_worker_asked);
+    }
+}
+
+
+/* By a worker that has another zone: is there such a session? */
+
+static ngx_int_t
+ngx_amt_relay_worker_asked(const u_char *guid, uint64_t question)
+{
+    ngx_int_t                 rc;
+    ngx_queue_t              *q, *next;
+    ngx_amt_relay_session_t  *s;
+
+    rc = NGX_DECLINED;
+
+    if (ngx_amt_relay_beat.handler == NULL) {
+        return rc;
+    }
+
+    for (q = ngx_queue_head(&ngx_amt_relay_sessions);
+         q != ngx_queue_sentinel(&ngx_amt_relay_sessions);
+         q = next)
+    {
+        next = ngx_queue_next(q);
+        s = ngx_queue_data(q, ngx_amt_relay_session_t, queue);
+
+        if (s->claim.entry == NULL
+            || s->ctx->kind != NGX_AMT_RELAY_ASK_KIND(question)
+            || ngx_memcmp(s->info.guid, guid, NGX_CIRA_GUID_LEN) != 0)
+        {
+            continue;
+        }
+
+        if (question & NGX_AMT_RELAY_ASK_END) {
+            rc = NGX_OK;
+            ngx_amt_relay_end(s, NGX_AMT_RELAY_TAKEN_OVER,
+                              NGX_AMT_RELAY_CODE_TAKEN_OVER,
+                              "session was taken over");
+
+        } else if (!s->waiting) {
+            return NGX_OK;
+        }
+    }
+
+    return rc;
+}
 
 
 void

@@ -15,6 +15,10 @@
 void ngx_amt_relay_worker_add(ngx_amt_relay_session_t *s);
 void ngx_amt_relay_worker_remove(ngx_amt_relay_session_t *s);
 
+/* init_process of workers; tells others of this worker's sessions. */
+void ngx_amt_relay_worker_init(ngx_amt_relay_zone_t *zone,
+    ngx_cycle_t *cycle);
+
 /* Of this worker. */
 ngx_uint_t ngx_amt_relay_worker_count(void);
 

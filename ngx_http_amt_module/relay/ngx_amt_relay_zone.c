@@ -10,12 +10,20 @@
 #include "ngx_cira_lock.h"
 
 
-#define NGX_AMT_RELAY_WAYS  32           /* places a session may have */
+#define NGX_AMT_RELAY_WAYS     32        /* places a session may have */
+#define NGX_AMT_RELAY_MEMBERS  256       /* workers that have the zone */
+
+
+typedef struct {
+    uint64_t                   id;       /* 0: free; written last */
+    ngx_pid_t                  pid;
+} ngx_amt_relay_member_t;
 
 
 typedef struct {
     ngx_amt_relay_counters_t   counters;
     uint64_t                   last;     /* id given out */
+    ngx_amt_relay_member_t     members[NGX_AMT_RELAY_MEMBERS];
     ngx_uint_t                 n;
     ngx_amt_relay_entry_t     records[1];
 } ngx_amt_relay_shctx_t;
@@ -105,6 +113,52 @@ ngx_amt_relay_zone_init(ngx_shm_zone_t *shm_zone, void *data)
                   / sizeof(ngx_amt_relay_entry_t);
 
     return NGX_OK;
+}
+
+
+void
+ngx_amt_relay_zone_join(ngx_amt_relay_zone_t *zone, uint64_t worker)
+{
+    ngx_uint_t               i;
+    ngx_amt_relay_member_t  *m;
+
+    ngx_cira_lock(zone->shpool, "amt_relay zone");
+
+    /* if there were no place, it would be asked for what is known here */
+
+    for (i = 0; i < NGX_AMT_RELAY_MEMBERS; i++) {
+        m = &zone->sh->members[i];
+
+        if (m->id == 0
+            || (kill(m->pid, 0) == -1 && ngx_errno == NGX_ESRCH))
+        {
+            m->id = 0;
+            ngx_memory_barrier();
+
+            m->pid = ngx_pid;
+            ngx_memory_barrier();
+
+            m->id = worker;
+            break;
+        }
+    }
+
+    ngx_shmtx_unlock(&zone->shpool->mutex);
+}
+
+
+ngx_uint_t
+ngx_amt_relay_zone_has(ngx_amt_relay_zone_t *zone, uint64_t worker)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_AMT_RELAY_MEMBERS; i++) {
+        if (zone->sh->members[i].id == worker) {
+            return 1;
+        }
+    }
+
+    return 0;
 }
 
 

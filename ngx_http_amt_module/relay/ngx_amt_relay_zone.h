@@ -85,6 +85,14 @@ ngx_amt_relay_zone_t *ngx_amt_relay_zone_create(ngx_conf_t *cf, size_t size,
     void *tag);
 
 /*
+ * A worker, by its id of the device plane, has this zone.  During upgrades,
+ * and when the zone's size was changed, there are others that have not.
+ */
+void ngx_amt_relay_zone_join(ngx_amt_relay_zone_t *zone, uint64_t worker);
+ngx_uint_t ngx_amt_relay_zone_has(ngx_amt_relay_zone_t *zone,
+    uint64_t worker);
+
+/*
  * NGX_OK: the session is the claim's; NGX_BUSY: another one is open, and
  * force is not set; NGX_AGAIN: the other one was asked to end, go on with
  * ngx_amt_relay_zone_poll(); NGX_DECLINED: the zone is full.

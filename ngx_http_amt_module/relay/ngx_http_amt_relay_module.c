@@ -38,6 +38,7 @@ static char *ngx_http_amt_relay_enable(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
 static char *ngx_http_amt_relay_record(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static ngx_int_t ngx_http_amt_relay_init_process(ngx_cycle_t *cycle);
 static void ngx_http_amt_relay_exit_process(ngx_cycle_t *cycle);
 
 
@@ -156,7 +157,7 @@ ngx_module_t  ngx_http_amt_relay_module = {
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
     NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_amt_relay_init_process,       /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     ngx_http_amt_relay_exit_process,       /* exit process */
@@ -709,6 +710,28 @@ ngx_http_amt_relay_record(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     }
 
     return NGX_CONF_OK;
+}
+
+
+static ngx_int_t
+ngx_http_amt_relay_init_process(ngx_cycle_t *cycle)
+{
+    ngx_http_amt_relay_main_conf_t  *mcf;
+
+    if (ngx_process != NGX_PROCESS_WORKER
+        && ngx_process != NGX_PROCESS_SINGLE)
+    {
+        return NGX_OK;
+    }
+
+    mcf = ngx_http_cycle_get_module_main_conf(cycle,
+                                              ngx_http_amt_relay_module);
+
+    if (mcf && mcf->zone) {
+        ngx_amt_relay_worker_init(mcf->zone, cycle);
+    }
+
+    return NGX_OK;
 }
 
 

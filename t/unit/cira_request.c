@@ -150,6 +150,10 @@ test_requests(void)
     bad(400, "EVICT " GUID ":9223372036854775808 HTTP/1.1\r\n");
     bad(400, "EVICT " GUID ":18446744073709551617 HTTP/1.1\r\n");
     bad(400, "EVICT " GUID " HTTP/1.1\r\n");
+
+    good("ASK " GUID ":7 HTTP/1.1\r\n\r\n", NGX_CIRA_ASK, 0);
+    bad(400, "ASK " GUID ":x HTTP/1.1\r\n");
+    bad(400, "ASK *:1 HTTP/1.1\r\n");
     bad(400, "LIST  HTTP/1.1\r\n");
     bad(400, "LIST " GUID "x HTTP/1.1\r\n");
     bad(400, "LIST ** HTTP/1.1\r\n");
