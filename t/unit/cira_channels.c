@@ -310,6 +310,100 @@ test_closing(void)
 }
 
 
+/* a device that never says that a channel has ended: its place comes back */
+
+static void
+test_guard(void)
+{
+    begin();
+
+    /* closed by us */
+
+    peer_connect(&mock, &dial[0], 16992, 100);
+    mock_sleep(20000);
+    mock.out_pos = mock.out_len;
+    ngx_cira_channel_close(&dial[0].d);
+    mock_loop();
+    ok(SENT(&mock, CLOSE7) && mock.s->nchannels == 1, "CLOSE");
+    mock_sleep(9000);
+    ok(mock.s->nchannels == 1, "9 s");
+    mock_sleep(1500);
+    ok(mock.s->nchannels == 0 && ngx_queue_empty(&mock.s->channels),
+       "closing ends after 10 s");
+
+    /* given up: idle in the pool */
+
+    peer_connect(&mock, &dial[1], 16992, 100);
+    ngx_cira_channel_release(&dial[1].d);
+    mock_sleep(4200);
+    ok(SENT(&mock, CLOSE7) && mock.s->nchannels == 1, "idle, CLOSE");
+    mock_sleep(9000);
+    ok(mock.s->nchannels == 1, "9 s");
+    mock_sleep(1500);
+    ok(mock.s->nchannels == 0, "abandoned ends after 10 s");
+
+    /* never confirmed */
+
+    (void) peer_dial(&mock, &dial[2], 16992);
+    mock_sleep(10500);
+    ok(dial[2].rc == NGX_CIRA_DIAL_TIMEOUT && mock.s->nchannels == 1,
+       "no confirmation: its place is kept");
+    mock_sleep(8500);
+    ok(mock.s->nchannels == 1, "9 s");
+    mock_sleep(2000);
+    ok(mock.s->nchannels == 0, "a late confirmation is awaited for 10 s");
+
+    /* cancelled, confirmed at the last moment, never closed */
+
+    (void) peer_dial(&mock, &dial[3], 16992);
+    mock_loop();
+    receive(mock.s->channel_id, 5000, 'x');
+    ngx_cira_channel_cancel(&dial[3].d);
+    ok(dial[3].d.channel == NULL, "cancelled");
+    {
+        ngx_cira_channel_t  *ch;
+
+        ch = ngx_queue_data(ngx_queue_head(&mock.s->channels),
+                            ngx_cira_channel_t, queue);
+        ok(ch->start == NULL, "nothing is kept for nobody");
+    }
+    mock_sleep(9000);
+    peer_begin();
+    peer_confirm(mock.s->channel_id, 7, 100);
+    peer_send(&mock);
+    mock.out_pos = mock.out_len;
+    mock_sleep(8000);
+    ok(mock.s->nchannels == 1, "8 s after the confirmation");
+    mock_sleep(2500);
+    ok(mock.s->nchannels == 0, "10 s after it");
+
+    /* FAILURE and CLOSE for what was given up */
+
+    (void) peer_dial(&mock, &dial[4], 16992);
+    mock_loop();
+    ngx_cira_channel_cancel(&dial[4].d);
+    peer_begin();
+    peer_failure(mock.s->channel_id, 4);
+    peer_send(&mock);
+    ok(mock.s->nchannels == 0, "FAILURE of a cancelled one");
+
+    (void) peer_dial(&mock, &dial[5], 16992);
+    mock_loop();
+    ngx_cira_channel_cancel(&dial[5].d);
+    message(97, 1, mock.s->channel_id, 0, 0, 0);
+    ok(mock.s->nchannels == 0, "CLOSE of a cancelled one");
+
+    peer_connect(&mock, &dial[6], 16992, 100);
+    ngx_cira_channel_close(&dial[6].d);
+    peer_begin();
+    peer_failure(mock.s->channel_id, 1);
+    peer_send(&mock);
+    ok(mock.s->nchannels == 0, "FAILURE while closing");
+
+    end(0);
+}
+
+
 static void
 test_window(void)
 {
@@ -440,7 +534,9 @@ test_output(void)
     mock.out_len = mock.out_pos = 0;
     mock.room = 0;
     n = ngx_cira_channel_send(&dial[0].d, zeros, 1000000);
-    ok(n > 16000 && n <= 16384, "a record is taken when the socket is full");
+    ok(n > 16000 && n <= 16384
+       && mock.s->out_last - mock.s->out <= NGX_CIRA_OUTPUT_SIZE,
+       "a record is taken when the socket is full");
     ok(ngx_cira_channel_send(&dial[0].d, zeros, 1000) == 0, "no more");
     ok(dial[0].writable == 0, "not writable");
     mock_loop();
@@ -450,6 +546,24 @@ test_output(void)
     ok(dial[0].writable == 1 && mock.out_len == records && !mock.moved,
        "writable when it was written");
     ok(mock.s->out == NULL, "the buffer is gone");
+
+    /* control messages have room behind it */
+
+    mock.out_len = mock.out_pos = 0;
+    mock.room = 0;
+    (void) ngx_cira_channel_send(&dial[0].d, zeros, 100000);
+    records = mock.s->out_last - mock.s->out;
+    peer_begin();
+    for (n = 0; n < 400; n++) {
+        peer_forward(16992, 1);
+    }
+    peer_send(&mock);
+    ok(!mock.finalized
+       && (size_t) (mock.s->out_last - mock.s->out) == records + 2000,
+       "400 answers behind a record of data");
+    mock_writable(&mock, -1);
+    ok(mock.out_len >= records + 2000, "are sent");
+    dial[0].writable = 0;
 
     /* grants and CLOSE wait for room, and are not lost */
 
@@ -918,6 +1032,7 @@ main(void)
 
     test_open();
     test_closing();
+    test_guard();
     test_window();
     test_output();
     test_pool();

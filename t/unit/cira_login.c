@@ -269,6 +269,20 @@ test_refused(void)
     ok(SENT(m, AUTH) && !m->finalized && m->logins == 0,
        "an impossible tenant lets nobody in");
     mock_close(m);
+
+    /* limits of the device, as the service says */
+
+    send_login(m, 0x21);
+    mock_answer(m, NGX_OK, NULL);
+    ok(m->s->max_channels == 6, "channels as configured");
+    mock_close(m);
+
+    send_login(m, 0x21);
+    m->channels = 2;
+    mock_answer(m, NGX_OK, "a-tenant-of-exactly-thirty-six-bytes");
+    ok(m->s->max_channels == 2 && m->s->id.tenant.len == 36,
+       "channels as the service says, the longest tenant");
+    mock_close(m);
 }
 
 
@@ -306,7 +320,16 @@ test_down(void)
        && m->cancelled == 1, "no answer until then: DISCONNECT 16");
     mock_close(m);
 
-    send_login(m, 0x21);
+    /* with bytes behind the login, which nobody reads any more */
+
+    mock_open(m);
+    peer_begin();
+    peer_version(0x21);
+    peer_service("auth@amt.intel.com");
+    peer_login("admin", "P@ssw0rd");
+    peer_service("pfwd@amt.intel.com");
+    peer_send(m);
+    ok(m->s->held_size == 23, "what is behind the login is held");
     m->eof = 1;
     m->read.pending_eof = 1;
     ngx_post_event(&m->read, &ngx_posted_events);
@@ -725,17 +748,21 @@ test_caps(void)
     mock_close(m);
 
     mock_open(m);
-    mock_conf.login_messages = 1000;
-    m->s->fsm.max_messages = 1000;
+    m->s->fsm.max_messages = 60000;
     peer_begin();
     peer_version(0x21);
-    while (peer_p - peer_buf < 6000) {
+    while (peer_p - peer_buf < 4095) {
         peer_msg(208, 1, 0, 0, 0, 0);
     }
+    peer_p = peer_buf + 4095;
     peer_send(m);
-    ok(m->finalized && m->in_pos >= 4096 && m->asked == 0,
-       "too many bytes before login");
-    mock_conf.login_messages = 16;
+    ok(!m->finalized, "4095 bytes before login");
+    peer_begin();
+    peer_msg(208, 1, 0, 0, 0, 0);
+    peer_send(m);
+    ok(m->finalized && m->asked == 0
+       && ngx_memcmp(m->out + m->out_len - 7, "\x01\0\0\0\x11\0\0", 7) == 0,
+       "too many bytes before login, in whatever pieces");
     mock_close(m);
 
     mock_open(m);
@@ -852,6 +879,87 @@ test_keepalive(void)
     mock_sleep(2000);
     ok(m->finalized, "a device that does not read is given up");
     mock_close(m);
+
+    /* a device that reads a little is not */
+
+    peer_ready(m, 0x21);
+    m->room = 0;
+    peer_begin();
+    for (n = 0; n < 100; n++) {
+        peer_msg(208, 1, n, 0, 0, 0);
+    }
+    peer_send(m);
+
+    for (i = 0; i < 12; i++) {
+        mock_sleep(20000);
+        mock_writable(m, 10);
+        m->room = 0;
+        peer_begin();
+        peer_msg(209, 1, 1, 0, 0, 0);
+        peer_send(m);
+    }
+
+    ok(!m->finalized, "one that reads little is kept");
+    mock_close(m);
+
+    /* without keepalive: no options, no supervision, but output that is
+       stuck ends the session */
+
+    mock_conf.keepalive_interval = 0;
+    mock_conf.keepalive_timeout = 0;
+    peer_ready(m, 0x21);
+    mock_sleep(3000);
+    ok(SENT(m, ""), "keepalive 0: no options");
+    mock_sleep(3600000);
+    ok(SENT(m, "") && !m->finalized, "an hour of silence");
+    m->room = 0;
+    peer_begin();
+    peer_msg(208, 1, 1, 0, 0, 0);
+    peer_send(m);
+    mock_sleep(29000);
+    ok(!m->finalized, "output is stuck");
+    mock_sleep(2000);
+    ok(m->finalized && m->disconnected == 1, "for 30 s");
+    mock_close(m);
+    mock_conf.keepalive_interval = 30000;
+    mock_conf.keepalive_timeout = 90000;
+
+    send_login(m, 0x21);
+    mock_conf.keepalive_interval = 0;
+    mock_answer(m, NGX_OK, NULL);
+    peer_begin();
+    peer_service("pfwd@amt.intel.com");
+    peer_forward(16992, 0);
+    peer_send(m);
+    m->out_pos = m->out_len;
+    mock_sleep(3000);
+    ok(SENT(m, ""), "interval 0 alone: no options either");
+    mock_conf.keepalive_interval = 30000;
+
+    /* alerts: so many a minute, not ever */
+
+    for (i = 0; i < 3; i++) {
+        peer_begin();
+        for (n = 0; n < 30; n++) {
+            *peer_p++ = 80;
+            peer_str("udp-send-to@amt.intel.com");
+            *peer_p++ = 0;
+            peer_str("");
+            peer_u32(1);
+            peer_str("");
+            peer_u32(1);
+            peer_str("x");
+        }
+        peer_send(m);
+        ok(m->alerts == (i + 1) * NGX_CIRA_ALERTS, "alerts of minute %d", i);
+        mock_sleep(30000);
+        peer_begin();
+        peer_msg(209, 1, 1, 0, 0, 0);
+        peer_send(m);
+        mock_sleep(31000);
+    }
+
+    mock_close(m);
 }
 
 
@@ -882,6 +990,22 @@ test_replace(void)
        "its end does not touch the new one");
     mock_close(&mock);
     mock_close(&other);
+
+    /* nothing is said behind a DISCONNECT, whatever was due */
+
+    send_login(&mock, 0x21);
+    mock_answer(&mock, NGX_OK, NULL);
+    peer_begin();
+    peer_service("pfwd@amt.intel.com");
+    peer_send(&mock);
+    mock.out_pos = mock.out_len;
+    mock.room = 0;
+    ngx_cira_session_close(mock.s, 11, "bye");
+    mock_sleep(3000);
+    mock_writable(&mock, -1);
+    ok(SENT(&mock, "\x01\0\0\0\x0b\0\0") && mock.finalized,
+       "DISCONNECT is the last word");
+    mock_close(&mock);
 
     peer_ready(&mock, 0x21);
     peer_ready(&other, 0x31);

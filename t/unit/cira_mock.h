@@ -54,6 +54,7 @@ typedef struct {
     int                    disconnected;
     ngx_int_t              login_rc;
     int                    auth_none;    /* auth_start() fails */
+    ngx_uint_t             channels;     /* of the service's answer */
     ngx_cira_auth_pt       answer;       /* NULL: nobody asks */
     void                  *data;
     u_char                 user[80];
@@ -459,6 +460,7 @@ mock_answer(mock_t *m, ngx_int_t rc, const char *tenant)
     ngx_memzero(&result, sizeof(result));
     result.tenant.data = (u_char *) tenant;
     result.tenant.len = tenant ? ngx_strlen(tenant) : 0;
+    result.channels = m->channels;
 
     if (answer) {
         answer(m->data, rc, &result);
