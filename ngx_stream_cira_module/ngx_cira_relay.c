@@ -230,6 +230,9 @@ ngx_cira_relay_timer(ngx_event_t *ev)
             return;
         }
 
+        /* fall through */
+
+    case NGX_CIRA_TUNNEL_FLUSH:
         if (ngx_cira_relay_unread(t)
             && ngx_current_msec - t->taken >= t->conf->send_timeout)
         {
@@ -238,10 +241,6 @@ ngx_cira_relay_timer(ngx_event_t *ev)
         }
 
         ngx_cira_relay_tick(t);
-        return;
-
-    case NGX_CIRA_TUNNEL_FLUSH:
-        ngx_cira_relay_finalize(t, "client takes no data");
         return;
 
     default: /* NGX_CIRA_TUNNEL_LINGER */

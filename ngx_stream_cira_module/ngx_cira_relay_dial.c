@@ -186,7 +186,7 @@ ngx_cira_relay_closed(ngx_cira_dial_t *d, char *text)
     t->state = NGX_CIRA_TUNNEL_FLUSH;
     t->reason = text;
 
-    ngx_cira_relay_set_timer(t, NGX_CIRA_RELAY_STALL);
+    ngx_cira_relay_tick(t);
     ngx_post_event(t->client->write, &ngx_posted_events);
 }
 

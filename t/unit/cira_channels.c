@@ -404,6 +404,37 @@ test_guard(void)
 }
 
 
+/* ids are used in turn, never 0 and never one that is in use */
+
+static void
+test_ids(void)
+{
+    begin();
+    peer_connect(&mock, &dial[0], 16992, 100);
+    ok(mock.s->channel_id == 1, "the first id");
+
+    mock.s->channel_id = 0xfffffffe;
+    (void) peer_dial(&mock, &dial[1], 16992);
+    mock_loop();
+    ok(dial[1].d.channel->local == 0xffffffff, "the highest");
+    (void) peer_dial(&mock, &dial[2], 16992);
+    mock_loop();
+    ok(dial[2].d.channel->local == 2, "not 0, nor the first, which is open");
+
+    /* a plain dialer gets no channel that somebody has used */
+
+    mock.out_pos = mock.out_len;
+    ngx_cira_channel_release(&dial[0].d);
+    dial[3].d.poolable = 0;
+    (void) peer_dial(&mock, &dial[3], 16992);
+    mock_loop();
+    ok(SENT(&mock, OPEN("\3", "\x01\x40\0", "\x42\x60"))
+       && dial[3].opened == 0, "a plain dialer gets a fresh channel");
+
+    end(3);
+}
+
+
 static void
 test_window(void)
 {
@@ -1033,6 +1064,7 @@ main(void)
     test_open();
     test_closing();
     test_guard();
+    test_ids();
     test_window();
     test_output();
     test_pool();
