@@ -129,6 +129,12 @@ sleep 1;
         'that is logged');
 }
 
+# an old worker that is stopped while it has connections would complain
+$_->{ws}->close for $v, $k;
+$_->{ws}->wait_close for $v, $k;
+close $_->{ws}{socket} for $v, $k;
+$t->wait_for(sub { flags() eq '000' });
+sleep 0.2;
 kill 'TERM', $oldmaster;
 $sim->stop;
 AMT::Test::done();
