@@ -5,12 +5,24 @@
 
 
 #include "ngx_http_amt.h"
+#include "auth/ngx_http_amt_auth_module.h"
 #include "flow/ngx_amt_flow.h"
+#include "vault/ngx_http_amt_vault.h"
 
 
+typedef struct {
+    ngx_flag_t  core_dump;
+} ngx_http_amt_main_conf_t;
+
+
+static ngx_uint_t ngx_http_amt_undumped(ngx_cycle_t *cycle);
+static void *ngx_http_amt_create_main_conf(ngx_conf_t *cf);
+static char *ngx_http_amt_init_main_conf(ngx_conf_t *cf, void *conf);
 static void *ngx_http_amt_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_amt_status(ngx_conf_t *cf, ngx_command_t *cmd,
     void *conf);
+static ngx_int_t ngx_http_amt_init_module(ngx_cycle_t *cycle);
+static ngx_int_t ngx_http_amt_init_process(ngx_cycle_t *cycle);
 static void ngx_http_amt_exit_process(ngx_cycle_t *cycle);
 
 
@@ -23,6 +35,13 @@ static ngx_command_t  ngx_http_amt_commands[] = {
       0,
       NULL },
 
+    { ngx_string("amt_core_dump"),
+      NGX_HTTP_MAIN_CONF|NGX_CONF_FLAG,
+      ngx_conf_set_flag_slot,
+      NGX_HTTP_MAIN_CONF_OFFSET,
+      offsetof(ngx_http_amt_main_conf_t, core_dump),
+      NULL },
+
       ngx_null_command
 };
 
@@ -31,8 +50,8 @@ static ngx_http_module_t  ngx_http_amt_module_ctx = {
     NULL,                                  /* preconfiguration */
     NULL,                                  /* postconfiguration */
 
-    NULL,                                  /* create main configuration */
-    NULL,                                  /* init main configuration */
+    ngx_http_amt_create_main_conf,         /* create main configuration */
+    ngx_http_amt_init_main_conf,           /* init main configuration */
 
     NULL,                                  /* create server configuration */
     NULL,                                  /* merge server configuration */
@@ -48,8 +67,8 @@ ngx_module_t  ngx_http_amt_module = {
     ngx_http_amt_commands,                 /* module directives */
     NGX_HTTP_MODULE,                       /* module type */
     NULL,                                  /* init master */
-    NULL,                                  /* init module */
-    NULL,                                  /* init process */
+    ngx_http_amt_init_module,              /* init module */
+    ngx_http_amt_init_process,             /* init process */
     NULL,                                  /* init thread */
     NULL,                                  /* exit thread */
     ngx_http_amt_exit_process,             /* exit process */
@@ -96,6 +115,33 @@ ngx_amt_thread_pool(ngx_conf_t *cf, ngx_str_t *name)
 
 
 static void *
+ngx_http_amt_create_main_conf(ngx_conf_t *cf)
+{
+    ngx_http_amt_main_conf_t  *amcf;
+
+    amcf = ngx_pcalloc(cf->pool, sizeof(ngx_http_amt_main_conf_t));
+    if (amcf == NULL) {
+        return NULL;
+    }
+
+    amcf->core_dump = NGX_CONF_UNSET;
+
+    return amcf;
+}
+
+
+static char *
+ngx_http_amt_init_main_conf(ngx_conf_t *cf, void *conf)
+{
+    ngx_http_amt_main_conf_t *amcf = conf;
+
+    ngx_conf_init_value(amcf->core_dump, 0);
+
+    return NGX_CONF_OK;
+}
+
+
+static void *
 ngx_http_amt_create_loc_conf(ngx_conf_t *cf)
 {
     return ngx_pcalloc(cf->pool, sizeof(ngx_http_amt_loc_conf_t));
@@ -132,6 +178,68 @@ ngx_http_amt_status(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
     clcf->handler = ngx_http_amt_status_handler;
 
     return NGX_CONF_OK;
+}
+
+
+/* Workers of this configuration have secrets that no core file may show. */
+
+static ngx_uint_t
+ngx_http_amt_undumped(ngx_cycle_t *cycle)
+{
+    ngx_http_amt_main_conf_t        *amcf;
+    ngx_http_amt_auth_main_conf_t   *auth;
+    ngx_http_amt_vault_main_conf_t  *vault;
+
+    amcf = ngx_http_cycle_get_module_main_conf(cycle, ngx_http_amt_module);
+
+    if (amcf == NULL || amcf->core_dump) {
+        return 0;
+    }
+
+    auth = ngx_http_cycle_get_module_main_conf(cycle,
+                                               ngx_http_amt_auth_module);
+    vault = ngx_http_cycle_get_module_main_conf(cycle,
+                                                ngx_http_amt_vault_module);
+
+    return auth->keys || auth->users || auth->jwt || vault->set;
+}
+
+
+static ngx_int_t
+ngx_http_amt_init_module(ngx_cycle_t *cycle)
+{
+    ngx_core_conf_t  *ccf;
+
+    ccf = (ngx_core_conf_t *) ngx_get_conf(cycle->conf_ctx, ngx_core_module);
+
+    if (ccf->rlimit_core != NGX_CONF_UNSET && ngx_http_amt_undumped(cycle)) {
+        ngx_log_error(NGX_LOG_WARN, cycle->log, 0,
+                      "\"worker_rlimit_core\" has no effect: workers hold "
+                      "secrets and leave no core files without "
+                      "\"amt_core_dump on\"");
+    }
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_http_amt_init_process(ngx_cycle_t *cycle)
+{
+#if (NGX_HAVE_PR_SET_DUMPABLE)
+
+    /* nginx has allowed it; this also keeps debuggers of the same user out */
+
+    if (ngx_http_amt_undumped(cycle) && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+                                        == -1)
+    {
+        ngx_log_error(NGX_LOG_ALERT, cycle->log, ngx_errno,
+                      "prctl(PR_SET_DUMPABLE) failed");
+    }
+
+#endif
+
+    return NGX_OK;
 }
 
 
