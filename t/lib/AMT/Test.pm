@@ -84,7 +84,9 @@ sub new {
 
 sub dir { $_[0]{dir} }
 
-# A free port by name; the same name gives the same port.
+# A free port by name; the same name gives the same port.  It is this test's as
+# long as it runs, whether it listens or not: others look at the name of a
+# socket, too.
 sub port {
     my ($self, $name) = @_;
 
@@ -92,9 +94,15 @@ sub port {
         my $port;
         for (1 .. 200) {
             $port = 10240 + int rand 20000;
-            last if IO::Socket::INET->new(LocalAddr => '127.0.0.1',
+            my $mine = IO::Socket::UNIX->new(Local => "\0amt-port-$port",
+                Listen => 1);
+            if ($mine && IO::Socket::INET->new(LocalAddr => '127.0.0.1',
                 LocalPort => $port, Proto => 'tcp', Listen => 1,
-                ReuseAddr => 1);
+                ReuseAddr => 1))
+            {
+                push @{$self->{reserved}}, $mine;
+                last;
+            }
             undef $port;
         }
         $port || croak 'no free port';
