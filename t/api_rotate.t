@@ -12,6 +12,7 @@ use AMT::Fail;
 
 my %key = %AMT::Api::key;
 my $slow = AMT::Test::slow();
+my $pace = AMT::Test::pace();
 my ($t, $vault) = AMT::Api::start(
     http => 'amt_timeout ' . (2 * $slow) . 's; amt_budget ' . (20 * $slow)
         . 's;');
@@ -126,7 +127,7 @@ is(works_anew(), 200, 'works');
 
 # ---- workers die between the answer and the decision ----
 
-my $latency = 100 * $slow;
+my $latency = 100 * $pace;
 my $dying = AMT::Api::devices($t, reconnect => 50, latency => $latency,
     guid => 'e0000000-0000-4000-8000-000000000001');
 my $d = $dying->guid(0);
@@ -159,7 +160,7 @@ for my $c (
     is(works_anew($d), 200, "$name: works before");
     $dying->mark;
     $dying->misbehave(0, "at:SetAdminAclEntryEx,$how");
-    $vault->mode('slow:' . 0.15 * $slow);
+    $vault->mode('slow:' . 0.15 * $pace);
     my $pid = fork // die;
     if (!$pid) {
         delete $t->{ua};

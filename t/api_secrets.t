@@ -11,6 +11,7 @@ use Time::HiRes qw(sleep time);
 
 my %key = %AMT::Api::key;
 my $slow = AMT::Test::slow();
+my $pace = AMT::Test::pace();
 my ($t, $vault) = AMT::Api::start(
     http => 'amt_timeout ' . (2 * $slow) . 's; amt_budget ' . (20 * $slow)
         . 's;');
@@ -355,7 +356,7 @@ my %when = (
     },
 );
 
-my $dying = AMT::Api::devices($t, reconnect => 50, latency => 100 * $slow,
+my $dying = AMT::Api::devices($t, reconnect => 50, latency => 100 * $pace,
     guid => 'e0000000-0000-4000-8000-000000000001');
 my $d = $dying->guid(0);
 
@@ -367,7 +368,7 @@ for my $step (qw(pending mebx amt verified settled)) {
         return grep { !$_->{guid} || $_->{guid} eq $d }
             @$e[$dying->{seen} .. $#$e] };
 
-    $vault->mode('slow:' . 0.15 * $slow);
+    $vault->mode('slow:' . 0.15 * $pace);
     my $pid = fork // die;
     if (!$pid) {
         delete $t->{ua};
