@@ -543,6 +543,15 @@ sub done {
 
 END { $_->finish for grep { $_ && $_->{pid} == $$ } @live; }
 
+# A test that dies, or a block that ends, takes the object away before END
+sub DESTROY {
+    my ($self) = @_;
+
+    return if ${^GLOBAL_PHASE} eq 'DESTRUCT';
+    local ($?, $!, $@);
+    $self->finish;
+}
+
 # ---- HTTP ------------------------------------------------------------------
 
 # $t->request('POST', '/path', key => API key, token => bearer token,
