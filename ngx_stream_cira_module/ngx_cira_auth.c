@@ -32,6 +32,7 @@ struct ngx_cira_auth_s {
 };
 
 
+static ngx_uint_t ngx_cira_auth_text(ngx_str_t *s);
 static void ngx_cira_auth_refuse(ngx_event_t *ev);
 static void ngx_cira_auth_answer(void *data, ngx_int_t rc, ngx_uint_t status,
     ngx_str_t *body);
@@ -65,9 +66,8 @@ ngx_cira_auth_start(ngx_cira_auth_request_t *req, ngx_cira_auth_pt handler,
     a->data = data;
     a->log = log;
 
-    if (req->user.len == 0
-        || !ngx_cira_utf8_valid(req->user.data, req->user.len)
-        || !ngx_cira_utf8_valid(req->password.data, req->password.len))
+    if (req->user.len == 0 || !ngx_cira_auth_text(&req->user)
+        || !ngx_cira_auth_text(&req->password))
     {
         /* JSON cannot carry them as they are, so no service can know them */
 
@@ -124,6 +124,14 @@ ngx_cira_auth_start(ngx_cira_auth_request_t *req, ngx_cira_auth_pt handler,
     }
 
     return a;
+}
+
+
+static ngx_uint_t
+ngx_cira_auth_text(ngx_str_t *s)
+{
+    return ngx_strlchr(s->data, s->data + s->len, '\0') == NULL
+           && ngx_cira_utf8_valid(s->data, s->len);
 }
 
 

@@ -102,6 +102,13 @@ ngx_cira_json_string(ngx_cira_json_t *j, u_char *p, size_t len)
             *j->last++ = '\\';
             *j->last++ = *p++;
 
+        } else if (*p == '\0') {
+
+            /* parsers refuse it, and all that stands beside it */
+
+            j->last = ngx_cpymem(j->last, "\xef\xbf\xbd", 3);
+            p++;
+
         } else if (*p < 0x20 || *p == 0x7f) {
             j->last = ngx_sprintf(j->last, "\\u%04xd", (int) *p++);
 

@@ -26,7 +26,7 @@ my $stream = <<'EOF' =~ s/%%TIMEOUT%%/$timeout/r;
     cira_auth http://unix:%%DIR%%/hooks.sock:/auth;
     cira_auth_timeout 1s;
     cira_notify http://unix:%%DIR%%/hooks.sock:/notify;
-    cira_auth_failures 4 per 60s ban 2s;
+    cira_auth_failures 5 per 60s ban 2s;
     cira_login_sessions 8;
     cira_login_timeout %%TIMEOUT%%s;
     cira_auth_retry 300ms;
@@ -128,7 +128,14 @@ $d->send(AMT::Apf::version($guid), AMT::Apf::service($AMT::Apf::AUTH),
 ok($d->expect(51), 'a user name that is not UTF-8 is refused');
 is(scalar(auths()), $asked, 'without asking');
 
-# four failures in 60 s
+# a password with NUL is none that JSON can carry
+$d = AMT::Apf->connect($t->port('cira'));
+$d->send(AMT::Apf::version($guid), AMT::Apf::service($AMT::Apf::AUTH),
+    AMT::Apf::userauth('admin', "right\0"));
+ok($d->expect(51), 'a password with NUL is refused');
+is(scalar(auths()), $asked, 'without asking');
+
+# five failures in 60 s
 $d = AMT::Apf->connect($t->port('cira'));
 $d->send(AMT::Apf::version($guid), AMT::Apf::service($AMT::Apf::AUTH),
     AMT::Apf::userauth('admin', 'wrong'));
