@@ -5,6 +5,8 @@ SHELL       = /bin/bash
 CC         ?= cc
 CLANG      ?= clang
 JOBS       ?= $(shell nproc)
+# a parent's job server counts, where there is one
+PARALLEL    = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 DESTDIR    ?=
 FUZZ_TIME  ?= 30
 
@@ -59,6 +61,8 @@ install = missing=`for p in $(1); do dpkg-query -W -f '$${db:Status-Status}' \
 	    $$p 2>/dev/null | grep -qx installed || echo $$p; done`; \
 	[ -z "$$missing" ] || { echo "installing:" $$missing; \
 	    sudo=; [ `id -u` = 0 ] || sudo=sudo; \
+	    [ -z "$$sudo" ] || command -v sudo >/dev/null \
+	        || { echo "no sudo here: install them as root" >&2; exit 1; }; \
 	    $$sudo apt-get -q update >/dev/null \
 	    && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get -q -y \
 	        --no-install-recommends install $$missing >/dev/null; }
@@ -102,7 +106,7 @@ $(OBJS)/Makefile: config $(MODULE_DIRS) | deps
 	    || { cat $(OBJS)/configure.log; rm -f $@; exit 1; }
 
 modules: deps $(OBJS)/Makefile
-	cd $(OBJS)/src && $(MAKE) --no-print-directory -s -j$(JOBS) \
+	cd $(OBJS)/src && $(MAKE) --no-print-directory -s $(PARALLEL) \
 	    -f $(OBJS)/Makefile modules
 	@# not cp: writing into a file that a running nginx has mapped kills it;
 	@# and what is the same stays, one that starts may just read it
@@ -131,7 +135,7 @@ $(B)/$(1)/Makefile: config $(B)/nginx-src/configure $(MODULE_DIRS)
 	    || { cat $(B)/$(1)/configure.log; rm -f $$@; exit 1; }
 
 $(B)/$(1)/libngx.a: $(B)/$(1)/Makefile $(MODULE_SRCS)
-	cd $(B)/nginx-src && $(MAKE) --no-print-directory -s -j$(JOBS) \
+	cd $(B)/nginx-src && $(MAKE) --no-print-directory -s $$(PARALLEL) \
 	    -f $(B)/$(1)/Makefile binary modules
 	rm -f $$@
 	objcopy --redefine-sym main=ngx_main $(B)/$(1)/src/core/nginx.o \
