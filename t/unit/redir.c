@@ -2,8 +2,8 @@
 /* Redirection login: messages of mps.md section 4.4, every split, misuse. */
 
 
-#include "tap.h"
 #include "relay/ngx_amt_redir.h"
+#include "tap.h"
 
 
 #define KVM      "\x10\x01\0\0KVMR"

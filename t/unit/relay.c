@@ -5,8 +5,8 @@
  */
 
 
-#include <sys/wait.h>
 #include "wsman_unit.h"
+#include <sys/wait.h>
 #include "relay/ngx_amt_relay_link.h"
 #include "relay/ngx_amt_relay_record.h"
 #include "relay/ngx_amt_relay_request.h"
