@@ -27,7 +27,7 @@ is($t->get('/')->{status}, 200, 'still answers');
 my $old = $t->upgrade;
 ok($old, 'binary upgrade');
 kill 'QUIT', $old;
-ok($t->wait_for(sub { !kill 0, $old }), 'old master is gone');
+ok($t->wait_for(sub { AMT::Test::ended($old) }), 'old master is gone');
 is($t->get('/')->{status}, 200, 'still answers');
 
 $t->done;
