@@ -108,7 +108,63 @@ for my $f (qw(usr/lib/nginx/modules/ngx_stream_cira_module.so
 {
     ok(-s "$dir/root/$f", "installs $f");
 }
-ok(glob("$dir/root/usr/share/nginx/modules-available/*amt*.conf"),
-    'and entries for modules-available');
+my @enabled = map { $t->read_file($_) }
+    glob "$dir/root/usr/share/nginx/modules-available/[67]0-mod-*.conf";
+is(join('', @enabled), "load_module modules/ngx_stream_cira_module.so;\n"
+    . "load_module modules/ngx_http_amt_module.so;\n",
+    'and entries for modules-available, in their order');
+
+# ---- the README's nginx.conf, as an operator copies it -------------------------
+
+my $root = "$dir/root";
+chmod 0711, $dir;
+mkdir "$root/$_" for qw(run run/amt var var/lib var/lib/amt var/lib/nginx
+    var/log var/log/nginx);
+my @user = $> == 0 ? 'www-data' : ();
+chown +(getpwnam 'www-data')[2, 3], "$root/var/lib/amt" if @user;
+
+my ($readme) = $t->read_file("$t->{root}/README.md") =~ /^```nginx\n(.*?)^```/ms;
+my $moved = qr{(?<=[ :=])/(?=(?:etc|run|var)/)};
+my $keystore = $t->read_file('root/etc/nginx/amt/keystore.conf');
+s/$moved/$root\//g for $readme, $keystore;
+$t->write_file('root/etc/nginx/amt/keystore.conf', $keystore);
+
+my %port = (443 => $t->port('readme'), 4433 => $t->port('readme_cira'));
+$readme =~ s/listen (\d+) /listen 127.0.0.1:$port{$1} /g;
+$readme =~ s{modules/(?=ngx_(?:stream_cira|http_amt)_)}{$root/usr/lib/nginx/modules/}g;
+$readme =~ s/^load_module .*ngx_stream_module.*\n//m if $ENV{AMT_NGINX};
+$readme =~ s/^user .*\n//m if !@user;
+$readme =~ s/^http \{\n/join '', $&, map "${_}_temp_path $root\/run\/$_;\n",
+    qw(client_body proxy fastcgi uwsgi scgi)/me;
+$t->write_file('root/etc/nginx/nginx.conf',
+    "pid $root/run/nginx.pid;\n$readme");
+
+$log = qx{$root/usr/sbin/amt-setup $root/etc/nginx/amt --name localhost \\
+    @{[map "--group $_", @user]} 2>&1};
+is($?, 0, 'amt-setup') or diag($log);
+
+my @nginx = ($ENV{AMT_NGINX} || 'nginx', '-c', "$root/etc/nginx/nginx.conf",
+    '-e', "$root/var/log/nginx/error.log");
+local $ENV{PATH} = "$ENV{PATH}:/usr/sbin";
+$log = qx{@nginx -t 2>&1};
+is($?, 0, "nginx -t with the README's nginx.conf") or diag($log);
+unlike($log, qr/\[warn\]/, 'and no warning');
+
+$pid = fork // die;
+if (!$pid) {
+    open STDERR, '>', "$dir/readme.out";
+    exec @nginx, '-g', 'daemon off;' or exit 127;
+}
+my $curl = "curl -s --cacert $root/etc/nginx/amt/root.crt"
+    . " https://localhost:$port{443}/api/v1";
+ok($t->wait_for(sub { qx{$curl/health} =~ /"initialized":true/ }, 15),
+    'its gateway is up, and has its keystore');
+is(qx{$curl/version -o /dev/null -w '%{http_code}'}, 401, 'and is closed');
+ok(-s "$root/var/lib/amt/$_", "$_ is where it says") for qw(amt.db keystore.db);
+kill 'TERM', $pid;
+waitpid $pid, 0;
+is($?, 0, 'it stops');
+unlike($t->read_file('root/var/log/nginx/error.log'), qr/\[(?:error|alert|emerg)\]/,
+    'without an error');
 
 $t->done;
