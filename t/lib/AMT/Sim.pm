@@ -267,7 +267,7 @@ sub stop {
     my ($self) = @_;
     my $pid = delete $self->{pid} or return $self->{exit};
 
-    eval { $self->cmd('quit') };
+    eval { $self->cmd('quit'); 1 } or kill 'TERM', $pid;
 
     my $end = time + 30 * AMT::Test::slow();
     while (1) {
