@@ -75,6 +75,7 @@ typedef struct {
 
 
 typedef struct {
+    uint64_t              source;        /* random: whose numbers they are */
     uint64_t              seq;           /* of the last event */
     uint64_t              lease;         /* ms since 1970: a sender works */
     ngx_pid_t             sender;

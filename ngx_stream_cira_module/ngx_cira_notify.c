@@ -261,7 +261,7 @@ ngx_cira_notify_send(void)
     ngx_str_t               body;
     ngx_uint_t              n;
     ngx_time_t             *tp;
-    u_char                  worker[NGX_INT64_LEN + 1];
+    u_char                  head[64 + NGX_INT64_LEN];
     ngx_cira_json_t         j;
     ngx_cira_hooks_shm_t   *shm;
     ngx_cira_hooks_conf_t  *hcf;
@@ -277,17 +277,17 @@ ngx_cira_notify_send(void)
         return NGX_ERROR;
     }
 
-    *ngx_sprintf(worker, "%P", ngx_pid) = '\0';
-
-    ngx_cira_json_raw(&j, "{\"worker\":\"");
-    ngx_cira_json_raw(&j, (char *) worker);
-    ngx_cira_json_raw(&j, "\",\"events\":[");
-
     shm = ngx_cira_hooks_lock();
     if (shm == NULL) {
         ngx_cira_json_free(&j);
         return NGX_ERROR;
     }
+
+    *ngx_sprintf(head, "{\"worker\":\"%P\",\"source\":\"%016xL\","
+                 "\"events\":[", ngx_pid, shm->source)
+        = '\0';
+
+    ngx_cira_json_raw(&j, (char *) head);
 
     if (shm->lease > now && shm->sender != ngx_pid) {
         ngx_cira_hooks_unlock();

@@ -11,6 +11,7 @@
 #include <ngx_stream.h>
 #include "ngx_cira_conf.h"
 #include "ngx_cira_hooks.h"
+#include <openssl/rand.h>
 #include "ngx_cira_http.h"
 #include "ngx_cira_lock.h"
 
@@ -355,6 +356,11 @@ ngx_stream_cira_hooks_init_zone(ngx_shm_zone_t *zone, void *data)
     {
         ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
                       "\"cira_hooks_zone\" is too small");
+        return NGX_ERROR;
+    }
+
+    if (RAND_bytes((u_char *) &shm->source, sizeof(shm->source)) != 1) {
+        ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0, "no random bytes");
         return NGX_ERROR;
     }
 

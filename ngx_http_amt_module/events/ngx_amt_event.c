@@ -5,7 +5,8 @@
  */
 
 
-#include "events/ngx_http_amt_events_module.h"
+#include "events/ngx_amt_ring.h"
+#include "ngx_cira_lock.h"
 #include "ngx_cira_utf8.h"
 
 
@@ -19,11 +20,39 @@ static const char  *ngx_amt_event_types[] = { "request", "success", "fail" };
 /* of this worker; NULL: nobody listens */
 static ngx_http_amt_events_conf_t  *ngx_amt_events;
 
+/* stays when nothing is told any longer */
+static ngx_shm_zone_t              *ngx_amt_event_zone;
+
 
 void
 ngx_amt_event_outputs(ngx_http_amt_events_conf_t *conf)
 {
     ngx_amt_events = conf;
+
+    if (conf) {
+        ngx_amt_event_zone = conf->zone;
+    }
+}
+
+
+ngx_amt_ring_t *
+ngx_amt_event_lock(void)
+{
+    ngx_cira_lock((ngx_slab_pool_t *) ngx_amt_event_zone->shm.addr,
+                  "amt_events zone");
+
+    return ngx_amt_event_zone->data;
+}
+
+
+void
+ngx_amt_event_unlock(void)
+{
+    ngx_slab_pool_t  *shpool;
+
+    shpool = (ngx_slab_pool_t *) ngx_amt_event_zone->shm.addr;
+
+    ngx_shmtx_unlock(&shpool->mutex);
 }
 
 
@@ -37,7 +66,10 @@ ngx_amt_event_wanted(void)
 void
 ngx_amt_event_publish(const ngx_amt_event_t *event)
 {
-    ngx_amt_event_record_t  rec;
+    uint64_t                *last;
+    ngx_uint_t               wanted;
+    ngx_amt_ring_t          *ring;
+    ngx_amt_event_record_t   rec;
 
     if (ngx_amt_events == NULL) {
         return;
@@ -45,13 +77,38 @@ ngx_amt_event_publish(const ngx_amt_event_t *event)
 
     ngx_amt_event_keep(&rec, event);
 
-    if (ngx_amt_events->mqtt) {
-        ngx_amt_mqtt_publish(&rec);
+    wanted = ngx_amt_webhook_wanted(&rec);
+
+    if (!wanted && ngx_amt_events->mqtt == NULL) {
+        return;
     }
 
-    if (ngx_amt_events->zone) {
-        ngx_amt_webhook_publish(&rec);
+    last = NULL;
+
+    ring = ngx_amt_event_lock();
+
+    if (event->source) {
+        last = ngx_amt_ring_source(ring, event->source);
+
+        if (event->seq <= *last) {
+            ngx_amt_event_unlock();
+            return;
+        }
     }
+
+    ngx_amt_ring_put(ring, &rec);
+
+    if (last) {
+        *last = event->seq;
+    }
+
+    ngx_amt_webhook_put(ring, wanted);
+    ngx_amt_mqtt_put(ring);
+
+    ngx_amt_event_unlock();
+
+    ngx_amt_webhook_start(wanted);
+    ngx_amt_mqtt_publish();
 }
 
 

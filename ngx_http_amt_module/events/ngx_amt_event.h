@@ -35,6 +35,9 @@ typedef struct {
     ngx_str_t         guid;              /* empty: not about one device */
     ngx_str_t         tenant;            /* webhooks only */
     int64_t           time;              /* ms since 1970; 0: now */
+    uint64_t          source;            /* 0: each event is a new one */
+    uint64_t          seq;               /* of this source: told only once,
+                                            increasing */
 } ngx_amt_event_t;
 
 

@@ -1,10 +1,13 @@
 
 /*
- * amt_mqtt: a worker's queue of events, its timers, its start and end.  The
- * connection is in ngx_amt_mqtt_client.c.  Contract mps.md section 6.1.
+ * amt_mqtt: takes events out of the ring and gives them to the broker; a
+ * worker's timers, its start and end.  The connection is in
+ * ngx_amt_mqtt_client.c.  Contract mps.md section 6.1.
  *
- * The queue is the only truth: an event leaves it when it was written (QoS 0)
- * or acknowledged (QoS 1).
+ * Each worker has a connection; whoever takes the lease sends, so that events
+ * of all workers arrive in one order.  An event leaves the queue when it was
+ * written (QoS 0) or acknowledged (QoS 1): what a worker that died had taken
+ * is sent again by another one.
  */
 
 
@@ -14,15 +17,24 @@
 #include <poll.h>
 
 
-#define NGX_AMT_MQTT_INFLIGHT  20        /* given to libmosquitto */
 #define NGX_AMT_MQTT_DRAIN     500       /* ms, in an exiting worker */
 #define NGX_AMT_MQTT_WARN      10        /* s, between warnings */
+#define NGX_AMT_MQTT_BUSY      100       /* ms: another worker sends */
+#define NGX_AMT_MQTT_LEASE     (3 * NGX_AMT_MQTT_TICK)
 
 
+static ngx_uint_t ngx_amt_mqtt_take(ngx_amt_mqtt_t *m,
+    ngx_amt_event_record_t *recs, ngx_uint_t max);
+static ngx_uint_t ngx_amt_mqtt_lease(ngx_amt_mqtt_t *m,
+    ngx_amt_ring_t *ring, ngx_amt_ring_sink_t *sink);
+static void ngx_amt_mqtt_commit(ngx_amt_mqtt_t *m,
+    ngx_amt_ring_sink_t *sink);
+static int ngx_amt_mqtt_event_send(ngx_amt_mqtt_t *m,
+    const ngx_amt_event_record_t *rec);
 static void ngx_amt_mqtt_timer(ngx_event_t *ev);
 static void ngx_amt_mqtt_flush(ngx_event_t *ev);
 static void ngx_amt_mqtt_drain(ngx_amt_mqtt_t *m);
-static void ngx_amt_mqtt_drop(ngx_amt_mqtt_t *m);
+static void ngx_amt_mqtt_left(ngx_amt_mqtt_t *m);
 
 
 /* of this worker */
@@ -53,9 +65,6 @@ ngx_amt_mqtt_init(ngx_http_amt_events_conf_t *conf, ngx_cycle_t *cycle)
         m->resolver = conf->clcf->resolver;
     }
 
-    ngx_queue_init(&m->waiting);
-    ngx_queue_init(&m->sent);
-
     m->dummy.fd = (ngx_socket_t) -1;
 
     m->timer.handler = ngx_amt_mqtt_timer;
@@ -66,6 +75,11 @@ ngx_amt_mqtt_init(ngx_http_amt_events_conf_t *conf, ngx_cycle_t *cycle)
     m->flush.handler = ngx_amt_mqtt_flush;
     m->flush.data = &m->dummy;
     m->flush.log = cycle->log;
+
+    m->look.handler = ngx_amt_mqtt_flush;
+    m->look.data = &m->dummy;
+    m->look.log = cycle->log;
+    m->look.cancelable = 1;
 
     /* two clients of one name would push each other out for ever */
 
@@ -94,21 +108,17 @@ ngx_amt_mqtt_exit(void)
 
     ngx_amt_mqtt_drain(m);
 
-    if (m->nwaiting + m->nsent) {
-        ngx_log_error(NGX_LOG_WARN, m->log, 0,
-                      "amt_mqtt: %ui events were not sent before the exit",
-                      m->nwaiting + m->nsent);
-    }
+    ngx_amt_mqtt_left(m);
 
     ngx_amt_event_name_cancel(&m->name);
     ngx_amt_mqtt_release(m);
 
-    while (!ngx_queue_empty(&m->waiting)) {
-        ngx_amt_mqtt_drop(m);
-    }
-
     if (m->timer.timer_set) {
         ngx_del_timer(&m->timer);
+    }
+
+    if (m->look.timer_set) {
+        ngx_del_timer(&m->look);
     }
 
     if (m->flush.posted) {
@@ -121,14 +131,17 @@ ngx_amt_mqtt_exit(void)
 }
 
 
+/*
+ * When too many wait the oldest give way; those that are on their way are
+ * counted when their connection ends before they arrived.
+ */
+
 void
-ngx_amt_mqtt_publish(const ngx_amt_event_record_t *rec)
+ngx_amt_mqtt_put(ngx_amt_ring_t *ring)
 {
-    ngx_str_t             text;
-    ngx_pool_t           *pool;
-    ngx_amt_out_t         o;
+    uint64_t              first, start;
     ngx_amt_mqtt_t       *m;
-    ngx_amt_mqtt_item_t  *item;
+    ngx_amt_ring_sink_t  *sink;
 
     m = ngx_amt_mqtt;
 
@@ -136,48 +149,48 @@ ngx_amt_mqtt_publish(const ngx_amt_event_record_t *rec)
         return;
     }
 
-    item = NULL;
+    sink = ngx_amt_ring_sink(ring, m->conf->key);
 
-    pool = ngx_create_pool(1024, m->log);
-    if (pool == NULL) {
-        m->dropped++;
+    if (sink == NULL) {
         return;
     }
 
-    ngx_amt_out_init(&o, pool, 512);
-    ngx_amt_out_open(&o, '{');
-    ngx_amt_event_write(&o, rec);
-    ngx_amt_out_close(&o, '}');
+    m->own = ring->head;
 
-    if (ngx_amt_out_done(&o, &text) == NGX_OK) {
-        item = ngx_alloc(sizeof(ngx_amt_mqtt_item_t) + text.len, m->log);
-    }
-
-    if (item == NULL) {
-        ngx_destroy_pool(pool);
-        m->dropped++;
+    if (ring->head - sink->tail <= m->conf->queue) {
         return;
     }
 
-    item->len = text.len;
-    ngx_memcpy(item->data, text.data, text.len);
+    first = ring->head - m->conf->queue;
+    start = ngx_max(sink->tail, sink->end);
 
-    ngx_destroy_pool(pool);
-
-    if (m->nwaiting + m->nsent >= m->conf->queue) {
-        ngx_amt_mqtt_drop(m);
-        m->dropped++;
-
-        if (ngx_time() - m->warned >= NGX_AMT_MQTT_WARN) {
-            m->warned = ngx_time();
-            ngx_log_error(NGX_LOG_WARN, m->log, 0,
-                          "amt_mqtt: queue is full, %uL events were dropped "
-                          "so far", m->dropped);
-        }
+    if (first > start) {
+        sink->dropped += first - start;
+        m->dropped = sink->dropped;
     }
 
-    ngx_queue_insert_tail(&m->waiting, &item->queue);
-    m->nwaiting++;
+    sink->tail = first;
+}
+
+
+void
+ngx_amt_mqtt_publish(void)
+{
+    ngx_amt_mqtt_t  *m;
+
+    m = ngx_amt_mqtt;
+
+    if (m == NULL) {
+        return;
+    }
+
+    if (m->dropped && ngx_time() - m->warned >= NGX_AMT_MQTT_WARN) {
+        m->warned = ngx_time();
+        ngx_log_error(NGX_LOG_WARN, m->log, 0,
+                      "amt_mqtt: queue is full, %uL events were dropped "
+                      "so far", m->dropped);
+        m->dropped = 0;
+    }
 
     if (m->state == NGX_AMT_MQTT_ACTIVE && !m->flush.posted) {
         ngx_post_event(&m->flush, &ngx_posted_events);
@@ -188,7 +201,9 @@ ngx_amt_mqtt_publish(const ngx_amt_event_record_t *rec)
 ngx_int_t
 ngx_amt_mqtt_stats(ngx_amt_mqtt_stats_t *stats)
 {
-    ngx_amt_mqtt_t  *m;
+    ngx_amt_mqtt_t       *m;
+    ngx_amt_ring_t       *ring;
+    ngx_amt_ring_sink_t  *sink;
 
     m = ngx_amt_mqtt;
 
@@ -196,71 +211,267 @@ ngx_amt_mqtt_stats(ngx_amt_mqtt_stats_t *stats)
         return NGX_DECLINED;
     }
 
+    ngx_memzero(stats, sizeof(ngx_amt_mqtt_stats_t));
+
     stats->connected = (m->state == NGX_AMT_MQTT_ACTIVE);
-    stats->queued = m->nwaiting + m->nsent;
-    stats->published = m->published;
-    stats->dropped = m->dropped;
     stats->connects = m->connects;
+
+    ring = ngx_amt_event_lock();
+    sink = ngx_amt_ring_sink(ring, m->conf->key);
+
+    if (sink) {
+        stats->queued = ring->head - ngx_amt_ring_first(ring, sink);
+        stats->published = sink->delivered;
+        stats->dropped = sink->dropped;
+    }
+
+    ngx_amt_event_unlock();
 
     return NGX_OK;
 }
 
 
-/* The oldest event that is not on its way yet */
-
-static void
-ngx_amt_mqtt_drop(ngx_amt_mqtt_t *m)
-{
-    ngx_queue_t          *q;
-    ngx_amt_mqtt_item_t  *item;
-
-    if (ngx_queue_empty(&m->waiting)) {
-        return;
-    }
-
-    q = ngx_queue_head(&m->waiting);
-    item = ngx_queue_data(q, ngx_amt_mqtt_item_t, queue);
-
-    ngx_queue_remove(q);
-    m->nwaiting--;
-
-    ngx_free(item);
-}
-
-
-/* Gives libmosquitto what the socket takes, not more. */
+/* Gives libmosquitto what the socket takes, and not much more. */
 
 int
 ngx_amt_mqtt_send(ngx_amt_mqtt_t *m)
 {
-    int                   rc;
-    ngx_queue_t          *q;
-    ngx_amt_mqtt_item_t  *item;
+    int                     rc;
+    ngx_uint_t              i, n;
+    ngx_amt_event_record_t  recs[NGX_AMT_MQTT_BATCH];
 
-    while (m->state == NGX_AMT_MQTT_ACTIVE
-           && m->nsent < NGX_AMT_MQTT_INFLIGHT
-           && !ngx_queue_empty(&m->waiting)
-           && !mosquitto_want_write(m->mosq))
-    {
-        q = ngx_queue_head(&m->waiting);
-        item = ngx_queue_data(q, ngx_amt_mqtt_item_t, queue);
+    while (m->state == NGX_AMT_MQTT_ACTIVE) {
 
-        /* it may be confirmed before the function returns */
+        n = NGX_AMT_MQTT_INFLIGHT - m->nsent - m->stale;
 
-        ngx_queue_remove(q);
-        m->nwaiting--;
-        ngx_queue_insert_tail(&m->sent, q);
-        m->nsent++;
+        if (mosquitto_want_write(m->mosq)) {
+            n = 0;
+        }
 
-        rc = mosquitto_publish(m->mosq, NULL, m->conf->topic, (int) item->len,
-                               item->data, (int) m->conf->qos, false);
+        n = ngx_amt_mqtt_take(m, recs, ngx_min(n, NGX_AMT_MQTT_BATCH));
 
-        if (rc != MOSQ_ERR_SUCCESS) {
-            return rc;
+        if (n == 0) {
+            break;
+        }
+
+        for (i = 0; i < n; i++) {
+
+            rc = ngx_amt_mqtt_event_send(m, &recs[i]);
+
+            if (rc != MOSQ_ERR_SUCCESS) {
+                return rc;
+            }
         }
     }
 
     return MOSQ_ERR_SUCCESS;
+}
+
+
+/*
+ * Tells how far this worker is, and takes up to max more events, which are on
+ * their way then.
+ */
+
+static ngx_uint_t
+ngx_amt_mqtt_take(ngx_amt_mqtt_t *m, ngx_amt_event_record_t *recs,
+    ngx_uint_t max)
+{
+    ngx_uint_t            n;
+    ngx_amt_ring_t       *ring;
+    ngx_amt_ring_sink_t  *sink;
+
+    n = 0;
+
+    m->more = 0;
+    m->busy = 0;
+
+    ring = ngx_amt_event_lock();
+    sink = ngx_amt_ring_sink(ring, m->conf->key);
+
+    if (sink == NULL || !ngx_amt_mqtt_lease(m, ring, sink)) {
+        goto done;
+    }
+
+    ngx_amt_mqtt_commit(m, sink);
+
+    /* what was dropped meanwhile */
+
+    m->next = ngx_max(m->next, ngx_amt_ring_first(ring, sink));
+
+    for ( /* void */ ; n < max && m->next < ring->head; n++) {
+
+        recs[n] = *ngx_amt_ring_record(ring, m->next);
+
+        m->numbers[(m->first + m->nsent) % NGX_AMT_MQTT_INFLIGHT] = m->next++;
+        m->nsent++;
+    }
+
+    m->more = (m->next < ring->head);
+
+    if (m->nsent || m->more) {
+        sink->end = m->next;
+        sink->lease = ngx_current_msec + NGX_AMT_MQTT_LEASE;
+
+    } else {
+        sink->end = 0;
+        sink->sender = 0;
+    }
+
+done:
+
+    ngx_amt_event_unlock();
+
+    if (m->busy && !m->look.timer_set) {
+        ngx_add_timer(&m->look, NGX_AMT_MQTT_BUSY);
+    }
+
+    return n;
+}
+
+
+/* With the lock held: whether this worker sends. */
+
+static ngx_uint_t
+ngx_amt_mqtt_lease(ngx_amt_mqtt_t *m, ngx_amt_ring_t *ring,
+    ngx_amt_ring_sink_t *sink)
+{
+    if (sink->sender == ngx_pid) {
+        return 1;
+    }
+
+    /* it was another's meanwhile: what is on its way counts no more */
+
+    m->stale += m->nsent;
+    m->first = (m->first + m->nsent) % NGX_AMT_MQTT_INFLIGHT;
+    m->nsent = 0;
+    m->done = 0;
+    m->acked = 0;
+
+    if (sink->tail == ring->head) {
+        return 0;
+    }
+
+    if (sink->sender
+        && (ngx_msec_int_t) (sink->lease - ngx_current_msec) > 0
+        && (kill(sink->sender, 0) == 0 || ngx_errno != NGX_ESRCH))
+    {
+        m->busy = (sink->tail < m->own);
+        return 0;
+    }
+
+    sink->sender = ngx_pid;
+    sink->end = 0;
+
+    m->next = sink->tail;
+
+    return 1;
+}
+
+
+/* With lock and lease held */
+
+static void
+ngx_amt_mqtt_commit(ngx_amt_mqtt_t *m, ngx_amt_ring_sink_t *sink)
+{
+    sink->delivered += m->acked;
+    m->acked = 0;
+
+    if (sink->tail < m->done) {
+        sink->tail = m->done;
+    }
+}
+
+
+static int
+ngx_amt_mqtt_event_send(ngx_amt_mqtt_t *m, const ngx_amt_event_record_t *rec)
+{
+    int             rc;
+    ngx_str_t       text;
+    ngx_pool_t     *pool;
+    ngx_amt_out_t   o;
+
+    pool = ngx_create_pool(1024, m->log);
+
+    if (pool == NULL) {
+        return MOSQ_ERR_NOMEM;
+    }
+
+    ngx_amt_out_init(&o, pool, 512);
+    ngx_amt_out_open(&o, '{');
+    ngx_amt_event_write(&o, rec);
+    ngx_amt_out_close(&o, '}');
+
+    rc = MOSQ_ERR_NOMEM;
+
+    if (ngx_amt_out_done(&o, &text) == NGX_OK) {
+
+        /* it may be confirmed before the function returns */
+
+        rc = mosquitto_publish(m->mosq, NULL, m->conf->topic, (int) text.len,
+                               text.data, (int) m->conf->qos, false);
+    }
+
+    ngx_destroy_pool(pool);
+
+    return rc;
+}
+
+
+void
+ngx_amt_mqtt_sent(ngx_amt_mqtt_t *m)
+{
+    if (m->stale) {
+        m->stale--;
+        return;
+    }
+
+    if (m->nsent == 0) {
+        return;
+    }
+
+    m->done = m->numbers[m->first] + 1;
+    m->first = (m->first + 1) % NGX_AMT_MQTT_INFLIGHT;
+    m->nsent--;
+    m->acked++;
+}
+
+
+void
+ngx_amt_mqtt_unsent(ngx_amt_mqtt_t *m)
+{
+    ngx_amt_ring_t       *ring;
+    ngx_amt_ring_sink_t  *sink;
+
+    ring = ngx_amt_event_lock();
+    sink = ngx_amt_ring_sink(ring, m->conf->key);
+
+    if (sink && sink->sender == ngx_pid) {
+
+        ngx_amt_mqtt_commit(m, sink);
+
+        for ( /* void */ ; m->nsent; m->nsent--) {
+
+            /* it has given way, and cannot be sent again */
+
+            if (m->numbers[m->first] < sink->tail) {
+                sink->dropped++;
+            }
+
+            m->first = (m->first + 1) % NGX_AMT_MQTT_INFLIGHT;
+        }
+
+        sink->end = 0;
+        sink->sender = 0;
+    }
+
+    ngx_amt_event_unlock();
+
+    m->first = 0;
+    m->nsent = 0;
+    m->stale = 0;
+    m->acked = 0;
+    m->done = 0;
 }
 
 
@@ -326,7 +537,7 @@ ngx_amt_mqtt_drain(ngx_amt_mqtt_t *m)
 
     while (ngx_amt_mqtt_send(m) == MOSQ_ERR_SUCCESS
            && mosquitto_socket(m->mosq) != -1
-           && (m->nwaiting || m->nsent || mosquitto_want_write(m->mosq)))
+           && (m->more || m->nsent || mosquitto_want_write(m->mosq)))
     {
         p.fd = mosquitto_socket(m->mosq);
         p.events = POLLIN | (mosquitto_want_write(m->mosq) ? POLLOUT : 0);
@@ -356,4 +567,30 @@ ngx_amt_mqtt_drain(ngx_amt_mqtt_t *m)
     }
 
     (void) mosquitto_disconnect(m->mosq);
+}
+
+
+static void
+ngx_amt_mqtt_left(ngx_amt_mqtt_t *m)
+{
+    uint64_t              n;
+    ngx_amt_ring_t       *ring;
+    ngx_amt_ring_sink_t  *sink;
+
+    n = 0;
+
+    ring = ngx_amt_event_lock();
+    sink = ngx_amt_ring_sink(ring, m->conf->key);
+
+    if (sink && sink->tail < m->own) {
+        n = m->own - sink->tail;
+    }
+
+    ngx_amt_event_unlock();
+
+    if (n) {
+        ngx_log_error(NGX_LOG_WARN, m->log, 0,
+                      "amt_mqtt: %uL events were not sent before the exit, "
+                      "they are left to other workers", n);
+    }
 }

@@ -19,6 +19,7 @@
 
 struct ngx_amt_mqtt_conf_s {
     ngx_str_t               url;         /* for the log; holds no secret */
+    uint64_t                key;         /* in the ring, of the URL */
     char                   *host;        /* as written, for SNI */
     char                   *topic;
     char                   *user;        /* NULL: none */
@@ -32,7 +33,7 @@ struct ngx_amt_mqtt_conf_s {
     ngx_uint_t              literal;     /* host is an address: no SNI */
 
     ngx_uint_t              qos;
-    ngx_uint_t              queue;       /* events */
+    ngx_uint_t              queue;       /* events, of all workers */
     time_t                  keepalive;   /* seconds */
 };
 
@@ -54,7 +55,7 @@ ngx_int_t ngx_amt_mqtt_init(ngx_http_amt_events_conf_t *conf,
     ngx_cycle_t *cycle);
 void ngx_amt_mqtt_exit(void);
 
-/* Of this worker; NGX_DECLINED: not configured. */
+/* Of all workers, but for the connection; NGX_DECLINED: not configured. */
 ngx_int_t ngx_amt_mqtt_stats(ngx_amt_mqtt_stats_t *stats);
 
 

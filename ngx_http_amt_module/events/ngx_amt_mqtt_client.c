@@ -205,7 +205,6 @@ ngx_amt_mqtt_register(ngx_amt_mqtt_t *m, ngx_socket_t fd)
 void
 ngx_amt_mqtt_release(ngx_amt_mqtt_t *m)
 {
-    ngx_queue_t       *q;
     ngx_event_t       *rev, *wev;
     ngx_connection_t  *c;
 
@@ -249,14 +248,7 @@ ngx_amt_mqtt_release(ngx_amt_mqtt_t *m)
         ERR_clear_error();
     }
 
-    while (!ngx_queue_empty(&m->sent)) {
-        q = ngx_queue_last(&m->sent);
-        ngx_queue_remove(q);
-        ngx_queue_insert_head(&m->waiting, q);
-    }
-
-    m->nwaiting += m->nsent;
-    m->nsent = 0;
+    ngx_amt_mqtt_unsent(m);
 
     m->state = NGX_AMT_MQTT_IDLE;
 }
@@ -496,23 +488,7 @@ ngx_amt_mqtt_on_connect(struct mosquitto *mosq, void *data, int code)
 static void
 ngx_amt_mqtt_on_publish(struct mosquitto *mosq, void *data, int mid)
 {
-    ngx_amt_mqtt_t *m = data;
-
-    ngx_queue_t          *q;
-    ngx_amt_mqtt_item_t  *item;
-
-    if (ngx_queue_empty(&m->sent)) {
-        return;
-    }
-
-    q = ngx_queue_head(&m->sent);
-    item = ngx_queue_data(q, ngx_amt_mqtt_item_t, queue);
-
-    ngx_queue_remove(q);
-    m->nsent--;
-    m->published++;
-
-    ngx_free(item);
+    ngx_amt_mqtt_sent(data);
 }
 
 

@@ -11,6 +11,7 @@
 
 
 #include "events/ngx_amt_mqtt.h"
+#include <ngx_sha1.h>
 
 
 typedef struct {
@@ -46,7 +47,9 @@ char *
 ngx_amt_mqtt_parse(ngx_conf_t *cf, ngx_amt_mqtt_conf_t *mcf)
 {
     char                  *rv;
+    u_char                 sum[20];
     ngx_str_t             *value;
+    ngx_sha1_t             sha;
     ngx_uint_t             i, tls;
     ngx_amt_mqtt_files_t   files;
 
@@ -55,6 +58,14 @@ ngx_amt_mqtt_parse(ngx_conf_t *cf, ngx_amt_mqtt_conf_t *mcf)
     ngx_memzero(&files, sizeof(ngx_amt_mqtt_files_t));
 
     mcf->url = value[1];
+
+    ngx_sha1_init(&sha);
+    ngx_sha1_update(&sha, value[1].data, value[1].len);
+    ngx_sha1_final(sum, &sha);
+
+    ngx_memcpy(&mcf->key, sum, sizeof(uint64_t));
+    mcf->key |= 1;
+
     mcf->queue = 1000;
     mcf->keepalive = 60;
 

@@ -1,6 +1,6 @@
 
 /*
- * The queue of the webhooks.  See ngx_amt_ring.h.
+ * The queue of the outputs.  See ngx_amt_ring.h.
  */
 
 
@@ -54,6 +54,40 @@ ngx_amt_ring_put(ngx_amt_ring_t *ring, const ngx_amt_event_record_t *rec)
 
     ngx_memory_barrier();
     ring->head++;
+}
+
+
+uint64_t *
+ngx_amt_ring_source(ngx_amt_ring_t *ring, uint64_t id)
+{
+    ngx_uint_t              i;
+    ngx_amt_ring_source_t  *s, *oldest;
+
+    oldest = &ring->sources[0];
+
+    for (i = 0; i < NGX_AMT_RING_SOURCES; i++) {
+        s = &ring->sources[i];
+
+        if (s->id == id) {
+            s->used = ring->head;
+            return &s->last;
+        }
+
+        if (s->used < oldest->used) {
+            oldest = s;
+        }
+    }
+
+    oldest->id = 0;
+    ngx_memory_barrier();
+
+    oldest->last = 0;
+    oldest->used = ring->head;
+    ngx_memory_barrier();
+
+    oldest->id = id;
+
+    return &oldest->last;
 }
 
 

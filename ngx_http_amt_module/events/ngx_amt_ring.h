@@ -1,7 +1,7 @@
 
 /*
- * The queue of the webhooks: events of all workers in a ring in shared
- * memory, and for each receiver how far it is.
+ * The queue of the outputs: events of all workers in a ring in shared memory,
+ * and for each receiver, webhook or broker, how far it is.
  *
  * Everything is of fixed size, and what makes a change valid is written
  * last, so that a worker may die at any instruction.  All functions want the
@@ -16,8 +16,9 @@
 #include "events/ngx_http_amt_events_module.h"
 
 
-#define NGX_AMT_RING_SINKS  16
-#define NGX_AMT_RING_MIN    64           /* events */
+#define NGX_AMT_RING_SINKS    (NGX_AMT_WEBHOOKS + 1)
+#define NGX_AMT_RING_SOURCES  8
+#define NGX_AMT_RING_MIN      64           /* events */
 
 
 /* One receiver; times as ngx_current_msec, which all processes share. */
@@ -41,15 +42,25 @@ typedef struct {
 } ngx_amt_ring_sink_t;
 
 
-/* Events head - size < n < head can be read; n % size is their place. */
+/* Who numbers its events: those up to the last one are here, or were. */
 
 typedef struct {
+    uint64_t                id;          /* 0: free */
+    uint64_t                last;
+    uint64_t                used;        /* head, when it was */
+} ngx_amt_ring_source_t;
+
+
+/* Events head - size < n < head can be read; n % size is their place. */
+
+struct ngx_amt_ring_s {
     uint64_t                instance;    /* random: tells ids of two apart */
     uint64_t                head;
     ngx_uint_t              size;
     ngx_amt_ring_sink_t     sinks[NGX_AMT_RING_SINKS];
+    ngx_amt_ring_source_t   sources[NGX_AMT_RING_SOURCES];
     ngx_amt_event_record_t  records[1];
-} ngx_amt_ring_t;
+};
 
 
 /* How many events fit into so many bytes; 0: fewer than NGX_AMT_RING_MIN. */
@@ -64,6 +75,12 @@ void ngx_amt_ring_init(ngx_amt_ring_t *ring, ngx_uint_t size,
 
 void ngx_amt_ring_put(ngx_amt_ring_t *ring,
     const ngx_amt_event_record_t *rec);
+
+/*
+ * Where the number of the last event of a source is kept.  That source is
+ * forgotten which told nothing for the longest time.
+ */
+uint64_t *ngx_amt_ring_source(ngx_amt_ring_t *ring, uint64_t id);
 
 /* NULL: not known */
 ngx_amt_ring_sink_t *ngx_amt_ring_sink(ngx_amt_ring_t *ring, uint64_t key);

@@ -16,7 +16,6 @@
 
 
 #include "events/ngx_amt_webhook_send.h"
-#include "ngx_cira_lock.h"
 #include <ngx_event.h>
 
 
@@ -129,14 +128,14 @@ ngx_amt_webhook_exit(ngx_cycle_t *cycle)
         ngx_amt_webhook_http->cancel(ctx->http);
         ctx->http = NULL;
 
-        ring = ngx_amt_webhook_lock();
+        ring = ngx_amt_event_lock();
         sink = ngx_amt_ring_sink(ring, ctx->hook->key);
 
         if (sink && sink->sender == ngx_pid) {
             sink->sender = 0;
         }
 
-        ngx_amt_webhook_unlock();
+        ngx_amt_event_unlock();
     }
 
     ngx_amt_webhooks = NULL;
@@ -145,38 +144,31 @@ ngx_amt_webhook_exit(ngx_cycle_t *cycle)
 }
 
 
-ngx_amt_ring_t *
-ngx_amt_webhook_lock(void)
+ngx_uint_t
+ngx_amt_webhook_wanted(const ngx_amt_event_record_t *rec)
 {
-    ngx_shm_zone_t   *zone;
-    ngx_slab_pool_t  *shpool;
+    ngx_uint_t  i, wanted;
 
-    zone = ngx_amt_webhook_conf->zone;
-    shpool = (ngx_slab_pool_t *) zone->shm.addr;
+    if (ngx_amt_webhooks == NULL) {
+        return 0;
+    }
 
-    ngx_cira_lock(shpool, "amt_webhook zone");
+    wanted = 0;
 
-    return zone->data;
+    for (i = 0; i < ngx_amt_webhook_conf->webhooks->nelts; i++) {
+        if (ngx_amt_webhook_wants(ngx_amt_webhooks[i].hook, rec)) {
+            wanted |= (ngx_uint_t) 1 << i;
+        }
+    }
+
+    return wanted;
 }
 
 
 void
-ngx_amt_webhook_unlock(void)
+ngx_amt_webhook_put(ngx_amt_ring_t *ring, ngx_uint_t wanted)
 {
-    ngx_slab_pool_t  *shpool;
-
-    shpool = (ngx_slab_pool_t *) ngx_amt_webhook_conf->zone->shm.addr;
-
-    ngx_shmtx_unlock(&shpool->mutex);
-}
-
-
-void
-ngx_amt_webhook_publish(const ngx_amt_event_record_t *rec)
-{
-    uint64_t                head;
-    ngx_uint_t              i, n, wanted;
-    ngx_amt_ring_t         *ring;
+    ngx_uint_t              i;
     ngx_amt_ring_sink_t    *sink;
     ngx_amt_webhook_ctx_t  *ctx;
 
@@ -184,25 +176,7 @@ ngx_amt_webhook_publish(const ngx_amt_event_record_t *rec)
         return;
     }
 
-    n = ngx_amt_webhook_conf->webhooks->nelts;
-    wanted = 0;
-
-    for (i = 0; i < n; i++) {
-        if (ngx_amt_webhook_wants(ngx_amt_webhooks[i].hook, rec)) {
-            wanted |= (ngx_uint_t) 1 << i;
-        }
-    }
-
-    if (!wanted) {
-        return;
-    }
-
-    ring = ngx_amt_webhook_lock();
-
-    ngx_amt_ring_put(ring, rec);
-    head = ring->head;
-
-    for (i = 0; i < n; i++) {
+    for (i = 0; i < ngx_amt_webhook_conf->webhooks->nelts; i++) {
 
         ctx = &ngx_amt_webhooks[i];
         sink = ngx_amt_ring_sink(ring, ctx->hook->key);
@@ -213,35 +187,37 @@ ngx_amt_webhook_publish(const ngx_amt_event_record_t *rec)
 
         if (wanted & (ngx_uint_t) 1 << i) {
 
+            ctx->own = ring->head;
+
             /* another worker may have found it well again */
 
             if (sink->next == 0) {
                 ctx->failing = 0;
             }
 
-        } else if (sink->tail == head - 1) {
+        } else if (sink->tail == ring->head - 1) {
 
             /* who had nothing to do still has nothing to do */
 
-            sink->tail = head;
+            sink->tail = ring->head;
         }
     }
+}
 
-    ngx_amt_webhook_unlock();
 
-    for (i = 0; i < n; i++) {
+void
+ngx_amt_webhook_start(ngx_uint_t wanted)
+{
+    ngx_uint_t              i;
+    ngx_amt_webhook_ctx_t  *ctx;
+
+    for (i = 0; wanted; i++, wanted >>= 1) {
 
         ctx = &ngx_amt_webhooks[i];
 
-        if (!(wanted & (ngx_uint_t) 1 << i)) {
-            continue;
-        }
-
-        ctx->own = head;
-
         /* a receiver that fails is tried when its time has come */
 
-        if (ctx->http == NULL && ctx->name.ctx == NULL
+        if ((wanted & 1) && ctx->http == NULL && ctx->name.ctx == NULL
             && !ctx->failing && !ctx->gone)
         {
             ngx_amt_webhook_arm(ctx, NGX_AMT_WEBHOOK_DELAY, 0);
@@ -264,7 +240,7 @@ ngx_amt_webhook_stats(ngx_uint_t i, ngx_amt_webhook_stats_t *stats)
     ngx_memzero(stats, sizeof(ngx_amt_webhook_stats_t));
     stats->name = &ngx_amt_webhooks[i].hook->name;
 
-    ring = ngx_amt_webhook_lock();
+    ring = ngx_amt_event_lock();
     sink = ngx_amt_ring_sink(ring, ngx_amt_webhooks[i].hook->key);
 
     if (sink) {
@@ -276,7 +252,7 @@ ngx_amt_webhook_stats(ngx_uint_t i, ngx_amt_webhook_stats_t *stats)
         stats->gone = sink->gone;
     }
 
-    ngx_amt_webhook_unlock();
+    ngx_amt_event_unlock();
 
     return NGX_OK;
 }
@@ -336,12 +312,12 @@ ngx_amt_webhook_idle(ngx_amt_webhook_ctx_t *ctx)
     ngx_amt_ring_t       *ring;
     ngx_amt_ring_sink_t  *sink;
 
-    ring = ngx_amt_webhook_lock();
+    ring = ngx_amt_event_lock();
     sink = ngx_amt_ring_sink(ring, ctx->hook->key);
 
     idle = (sink == NULL || sink->gone || sink->tail == ring->head);
 
-    ngx_amt_webhook_unlock();
+    ngx_amt_event_unlock();
 
     return idle;
 }
@@ -407,7 +383,7 @@ ngx_amt_webhook_answer(void *data, ngx_int_t rc, ngx_uint_t status,
     own = 0;
     wait = NGX_AMT_WEBHOOK_POLL;
 
-    ring = ngx_amt_webhook_lock();
+    ring = ngx_amt_event_lock();
     sink = ngx_amt_ring_sink(ring, ctx->hook->key);
 
     /* the lease may have run out, and another worker have taken over */
@@ -427,7 +403,7 @@ ngx_amt_webhook_answer(void *data, ngx_int_t rc, ngx_uint_t status,
         own = (sink->tail < ctx->own);
     }
 
-    ngx_amt_webhook_unlock();
+    ngx_amt_event_unlock();
 
     if (ok) {
         if (ctx->failing) {

@@ -75,14 +75,14 @@ ngx_amt_webhook_work(ngx_amt_webhook_ctx_t *ctx)
         return 0;
     }
 
-    ring = ngx_amt_webhook_lock();
+    ring = ngx_amt_event_lock();
     sink = ngx_amt_ring_sink(ring, ctx->hook->key);
 
     if (sink && sink->sender == ngx_pid) {
         sink->sender = 0;
     }
 
-    ngx_amt_webhook_unlock();
+    ngx_amt_event_unlock();
 
     return NGX_AMT_WEBHOOK_POLL;
 }
@@ -108,7 +108,7 @@ ngx_amt_webhook_take(ngx_amt_webhook_ctx_t *ctx,
     ms = NGX_AMT_WEBHOOK_POLL;
     ctx->busy = 0;
 
-    ring = ngx_amt_webhook_lock();
+    ring = ngx_amt_event_lock();
     sink = ngx_amt_ring_sink(ring, ctx->hook->key);
 
     if (sink == NULL) {
@@ -193,7 +193,7 @@ ngx_amt_webhook_take(ngx_amt_webhook_ctx_t *ctx,
 
 done:
 
-    ngx_amt_webhook_unlock();
+    ngx_amt_event_unlock();
 
     return ms;
 }

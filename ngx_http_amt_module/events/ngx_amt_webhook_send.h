@@ -35,10 +35,6 @@ typedef struct {
 } ngx_amt_webhook_ctx_t;
 
 
-/* The ring, locked */
-ngx_amt_ring_t *ngx_amt_webhook_lock(void);
-void ngx_amt_webhook_unlock(void);
-
 /*
  * Starts a delivery (ctx->http is set), whose end is ngx_amt_webhook_answer(),
  * or says in how many ms to look again.

@@ -107,7 +107,7 @@ ngx_http_amt_events_init_conf(ngx_conf_t *cf, void *conf)
 
     ecf->clcf = ngx_http_conf_get_module_loc_conf(cf, ngx_http_core_module);
 
-    if (ecf->webhooks == NULL) {
+    if (ecf->webhooks == NULL && ecf->mqtt == NULL) {
         return NGX_CONF_OK;
     }
 
@@ -127,6 +127,7 @@ ngx_http_amt_events_init_conf(ngx_conf_t *cf, void *conf)
     }
 
     ecf->zone->init = ngx_http_amt_events_init_zone;
+    ecf->zone->data = ecf;
 
     return NGX_CONF_OK;
 }
@@ -175,7 +176,7 @@ ngx_http_amt_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         }
     }
 
-    if (ecf->webhooks->nelts == NGX_AMT_RING_SINKS) {
+    if (ecf->webhooks->nelts == NGX_AMT_WEBHOOKS) {
         return "is used more than 16 times";
     }
 
@@ -204,22 +205,19 @@ ngx_http_amt_webhook(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 static ngx_int_t
 ngx_http_amt_events_init_zone(ngx_shm_zone_t *zone, void *data)
 {
+    ngx_http_amt_events_conf_t *ecf = zone->data;
+
     size_t            free;
     uint64_t          instance;
     ngx_uint_t        size;
     ngx_amt_ring_t   *ring;
     ngx_slab_pool_t  *shpool;
 
-    if (data) {
-        zone->data = data;
-        return NGX_OK;
-    }
-
     shpool = (ngx_slab_pool_t *) zone->shm.addr;
 
-    if (zone->shm.exists) {
-        zone->data = shpool->data;
-        return NGX_OK;
+    if (data || zone->shm.exists) {
+        ring = data ? data : shpool->data;
+        goto found;
     }
 
     /* whole pages but for the slab's own */
@@ -241,6 +239,17 @@ ngx_http_amt_events_init_zone(ngx_shm_zone_t *zone, void *data)
     ngx_amt_ring_init(ring, size, instance);
 
     shpool->data = ring;
+
+found:
+
+    if (ecf->mqtt && ecf->mqtt->queue >= ring->size) {
+        ngx_log_error(NGX_LOG_EMERG, zone->shm.log, 0,
+                      "\"amt_events_zone\" has room for %ui events, fewer "
+                      "than the \"queue=\" of \"amt_mqtt\"",
+                      ring->size - 1);
+        return NGX_ERROR;
+    }
+
     zone->data = ring;
 
     return NGX_OK;
@@ -256,7 +265,7 @@ static ngx_int_t
 ngx_http_amt_events_init_module(ngx_cycle_t *cycle)
 {
     uint64_t                     keys[NGX_AMT_RING_SINKS];
-    ngx_uint_t                   i;
+    ngx_uint_t                   i, n;
     ngx_slab_pool_t             *shpool;
     ngx_amt_webhook_t           *hook;
     ngx_http_amt_events_conf_t  *ecf;
@@ -268,17 +277,25 @@ ngx_http_amt_events_init_module(ngx_cycle_t *cycle)
         return NGX_OK;
     }
 
-    hook = ecf->webhooks->elts;
+    n = 0;
 
-    for (i = 0; i < ecf->webhooks->nelts; i++) {
-        keys[i] = hook[i].key;
+    if (ecf->webhooks) {
+        hook = ecf->webhooks->elts;
+
+        for (i = 0; i < ecf->webhooks->nelts; i++) {
+            keys[n++] = hook[i].key;
+        }
+    }
+
+    if (ecf->mqtt) {
+        keys[n++] = ecf->mqtt->key;
     }
 
     shpool = (ngx_slab_pool_t *) ecf->zone->shm.addr;
 
-    ngx_cira_lock(shpool, "amt_webhook zone");
+    ngx_cira_lock(shpool, "amt_events zone");
 
-    (void) ngx_amt_ring_sinks(ecf->zone->data, keys, ecf->webhooks->nelts);
+    (void) ngx_amt_ring_sinks(ecf->zone->data, keys, n);
 
     ngx_shmtx_unlock(&shpool->mutex);
 
@@ -300,7 +317,7 @@ ngx_http_amt_events_init_process(ngx_cycle_t *cycle)
     ecf = ngx_http_cycle_get_module_main_conf(cycle,
                                               ngx_http_amt_events_module);
 
-    if (ecf == NULL || (ecf->mqtt == NULL && ecf->zone == NULL)) {
+    if (ecf == NULL || ecf->zone == NULL) {
         return NGX_OK;
     }
 
@@ -308,7 +325,7 @@ ngx_http_amt_events_init_process(ngx_cycle_t *cycle)
         return NGX_ERROR;
     }
 
-    if (ecf->zone) {
+    if (ecf->webhooks) {
         api = ngx_cira_api_find(cycle);
 
         if (api == NULL

@@ -29,13 +29,17 @@ typedef struct {
 } ngx_amt_event_record_t;
 
 
+#define NGX_AMT_WEBHOOKS  16
+
+
 typedef struct ngx_amt_mqtt_conf_s  ngx_amt_mqtt_conf_t;
+typedef struct ngx_amt_ring_s  ngx_amt_ring_t;
 
 typedef struct {
     ngx_amt_mqtt_conf_t    *mqtt;        /* NULL: no amt_mqtt */
     ngx_array_t            *webhooks;    /* of ngx_amt_webhook_t */
     size_t                  zone_size;
-    ngx_shm_zone_t         *zone;        /* NULL: no amt_webhook */
+    ngx_shm_zone_t         *zone;        /* of the ring; NULL: no output */
     ngx_http_core_loc_conf_t  *clcf;     /* of http{}, for its resolver */
 } ngx_http_amt_events_conf_t;
 
@@ -54,10 +58,23 @@ void ngx_amt_event_keep(ngx_amt_event_record_t *rec,
 void ngx_amt_event_write(ngx_amt_out_t *o, const ngx_amt_event_record_t *rec);
 
 
-/* ---- the two outputs; called when they are configured only ---- */
+/* The ring with all events, locked; worker processes only. */
+ngx_amt_ring_t *ngx_amt_event_lock(void);
+void ngx_amt_event_unlock(void);
 
-void ngx_amt_mqtt_publish(const ngx_amt_event_record_t *rec);
-void ngx_amt_webhook_publish(const ngx_amt_event_record_t *rec);
+
+/* ---- the two outputs; nothing happens where they are not configured ---- */
+
+/* One bit for each webhook that wants the event */
+ngx_uint_t ngx_amt_webhook_wanted(const ngx_amt_event_record_t *rec);
+
+/* With the lock held: the last event of the ring is a new one. */
+void ngx_amt_webhook_put(ngx_amt_ring_t *ring, ngx_uint_t wanted);
+void ngx_amt_mqtt_put(ngx_amt_ring_t *ring);
+
+/* Afterwards: it is sent soon. */
+void ngx_amt_webhook_start(ngx_uint_t wanted);
+void ngx_amt_mqtt_publish(void);
 
 
 #endif /* _NGX_HTTP_AMT_EVENTS_MODULE_H_INCLUDED_ */

@@ -12,6 +12,7 @@ static json_t *ngx_amt_hooks_object(u_char *text, size_t len, size_t max,
 static ngx_int_t ngx_amt_hooks_guid(json_t *object, u_char *guid);
 static ngx_int_t ngx_amt_hooks_string(json_t *object, const char *name,
     ngx_uint_t required, size_t max, ngx_str_t *value);
+static ngx_int_t ngx_amt_hooks_source(json_t *object, uint64_t *source);
 static ngx_int_t ngx_amt_hooks_number(json_t *object, const char *name,
     int64_t *value);
 static ngx_int_t ngx_amt_hooks_event(json_t *object,
@@ -96,6 +97,12 @@ ngx_amt_hooks_batch_parse(u_char *text, size_t len,
 
     object = ngx_amt_hooks_object(text, len, NGX_AMT_HOOKS_NOTIFY_MAX, why);
     if (object == NULL) {
+        return NGX_DECLINED;
+    }
+
+    if (ngx_amt_hooks_source(object, &batch->source) != NGX_OK) {
+        *why = "\"source\" is not of 16 hexadecimal digits";
+        json_decref(object);
         return NGX_DECLINED;
     }
 
@@ -221,6 +228,36 @@ ngx_amt_hooks_string(json_t *object, const char *name, ngx_uint_t required,
 
     value->len = json_string_length(member);
     value->data = (u_char *) json_string_value(member);
+
+    return NGX_OK;
+}
+
+
+static ngx_int_t
+ngx_amt_hooks_source(json_t *object, uint64_t *source)
+{
+    ngx_int_t   n;
+    ngx_str_t   text;
+    ngx_uint_t  i;
+
+    *source = 0;
+
+    if (ngx_amt_hooks_string(object, "source", 0, 16, &text) != NGX_OK
+        || (text.len && text.len != 16))
+    {
+        return NGX_ERROR;
+    }
+
+    for (i = 0; i < text.len; i += 2) {
+
+        n = ngx_hextoi(text.data + i, 2);
+
+        if (n == NGX_ERROR) {
+            return NGX_ERROR;
+        }
+
+        *source = *source << 8 | (uint64_t) n;
+    }
 
     return NGX_OK;
 }

@@ -54,6 +54,7 @@ typedef struct {
 
 typedef struct {
     json_t                 *json;
+    uint64_t                source;          /* of the numbers; 0: not given */
     ngx_uint_t              n;
     ngx_amt_hooks_event_t  *events;          /* ngx_free() */
 } ngx_amt_hooks_batch_t;

@@ -2,7 +2,8 @@
 /*
  * /_cira/notify: a batch of the device plane's events, into the store in one
  * transaction (contract mps.md section 3.5).  A batch may come again: the
- * store's rules make the second time change nothing.
+ * store's rules make the second time change nothing, and its numbers tell
+ * what was published already.
  */
 
 
@@ -256,6 +257,8 @@ ngx_amt_hooks_notify_publish(ngx_amt_hooks_notify_t *v)
         event.guid.len = NGX_CIRA_GUID_TEXT;
         event.tenant = e->tenant;
         event.time = e->time;
+        event.source = v->batch.source;
+        event.seq = e->seq;
 
         if (e->reason.len && e->type != NGX_AMT_HOOKS_CONNECTED) {
             p = ngx_slprintf(text, text + sizeof(text), "%V: %V",

@@ -165,6 +165,8 @@ test_batch(void)
     no_batch("{}", "no events");
     no_batch("{\"events\":{}}", "events is an object");
     no_batch("{\"events\":[1]}", "an event is a number");
+    no_batch("{\"source\":\"12\",\"events\":[]}", "a short source");
+    no_batch("{\"source\":12,\"events\":[]}", "a source that is a number");
     no_batch("{\"events\":[{\"type\":\"seen\"}]}", "no seq");
     no_batch("{\"events\":[{\"seq\":1,\"type\":\"seen\",\"guid\":\"" GUID
              "\",\"time\":1}]}", "no generation");
