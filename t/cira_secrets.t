@@ -49,38 +49,7 @@ EOC
 my ($worker) = $t->workers;
 
 # how often each text is in memory that the worker can write to
-sub found {
-    my @texts = @_;
-    my %n = map { $_ => 0 } @texts;
-
-    open my $maps, '<', "/proc/$worker/maps" or return;
-    open my $mem, '<:raw', "/proc/$worker/mem" or return;
-
-    while (my $line = <$maps>) {
-        my ($from, $to, $what) = $line =~ /^(\w+)-(\w+) rw\S+ \S+ \S+ \S+\s*(.*)/
-            or next;
-        next if $what =~ /^\[v/;
-        no warnings 'portable';
-        my ($pos, $end, $keep) = (hex $from, hex $to, '');
-        next if $end - $pos > 1 << 28;           # reserved by a sanitizer
-
-        while ($pos < $end) {
-            sysseek $mem, $pos, 0 or last;
-            my $size = sysread $mem, my $buf, ($end - $pos > 1 << 20
-                                               ? 1 << 20 : $end - $pos);
-            last unless $size;
-            my $text = $keep . $buf;
-            for (@texts) {
-                my $re = quotemeta;
-                $n{$_}++ while $text =~ /$re/g;
-            }
-            $keep = substr $buf, -31;
-            $pos += $size;
-        }
-    }
-
-    return @n{@texts};
-}
+sub found { return $t->in_memory($worker, @_) }
 
 my ($mark) = found('4433-that-is-not-there');
 plan skip_all => 'memory of a worker cannot be read' unless defined $mark;

@@ -131,6 +131,8 @@ for my $case (
     ['mode 0604', qr/mode 0604.*chmod/, sub { chmod 0604, "$d/keystore.key" }],
     ['empty', qr/no key in it/, sub { keyfile($c) }],
     ['a short key', qr/neither 64 hex/, sub { keyfile($c, 'abcd') }],
+    ['half a key', qr/neither 64 hex/,
+        sub { $c->write_file('keystore.key', 'abcd' x 8, 0400) }],
     ['a key twice', qr/twice/, sub { keyfile($c, (hexkey(1)) x 2) }],
     ['a directory', qr/not a regular file/,
         sub { unlink "$d/keystore.key"; mkdir "$d/keystore.key", 0700 }],

@@ -19,8 +19,10 @@ typedef struct {
 } ngx_amt_credential_t;
 
 
+static void ngx_amt_auth_forget(void *data);
 static void ngx_amt_auth_credential(ngx_http_request_t *r,
     ngx_amt_credential_t *cred);
+static ngx_uint_t ngx_amt_auth_header(ngx_table_elt_t *h);
 static ngx_int_t ngx_amt_auth_key(ngx_http_request_t *r, ngx_str_t *key,
     ngx_amt_identity_t *id);
 static ngx_uint_t ngx_amt_auth_is_token(ngx_str_t *value);
@@ -49,6 +51,7 @@ ngx_int_t
 ngx_amt_auth_identify(ngx_http_request_t *r, ngx_amt_identity_t *id)
 {
     ngx_int_t             rc;
+    ngx_pool_cleanup_t   *cln;
     ngx_amt_credential_t  cred;
 
     ngx_memzero(id, sizeof(ngx_amt_identity_t));
@@ -58,6 +61,14 @@ ngx_amt_auth_identify(ngx_http_request_t *r, ngx_amt_identity_t *id)
     if (cred.rank == NGX_AMT_AUTH_NONE) {
         return NGX_DECLINED;
     }
+
+    cln = ngx_pool_cleanup_add(r->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_amt_auth_forget;
+    cln->data = r;
 
     if (cred.twice) {
         ngx_log_error(NGX_LOG_INFO, r->connection->log, 0,
@@ -85,6 +96,36 @@ ngx_amt_auth_identify(ngx_http_request_t *r, ngx_amt_identity_t *id)
     }
 
     return rc;
+}
+
+
+/*
+ * The request is over and logged: its credentials stay neither in nginx's
+ * buffers, which the connection keeps, nor in memory that is free.
+ */
+
+static void
+ngx_amt_auth_forget(void *data)
+{
+    ngx_http_request_t *r = data;
+
+    ngx_uint_t        i;
+    ngx_list_part_t  *part;
+    ngx_table_elt_t  *h;
+
+    for (part = &r->headers_in.headers.part; part; part = part->next) {
+
+        h = part->elts;
+
+        for (i = 0; i < part->nelts; i++) {
+
+            if (h[i].value.len
+                && ngx_amt_auth_header(&h[i]) != NGX_AMT_AUTH_NONE)
+            {
+                ngx_explicit_memzero(h[i].value.data, h[i].value.len);
+            }
+        }
+    }
 }
 
 
@@ -119,16 +160,7 @@ ngx_amt_auth_credential(ngx_http_request_t *r, ngx_amt_credential_t *cred)
             continue;
         }
 
-        for (k = 0; k < NGX_AMT_AUTH_NONE; k++) {
-            if (h[i].key.len == ngx_amt_auth_headers[k].len
-                && ngx_strncasecmp(h[i].key.data,
-                                   ngx_amt_auth_headers[k].data,
-                                   h[i].key.len)
-                   == 0)
-            {
-                break;
-            }
-        }
+        k = ngx_amt_auth_header(&h[i]);
 
         if (k == NGX_AMT_AUTH_NONE || k > cred->rank) {
             continue;
@@ -159,6 +191,27 @@ ngx_amt_auth_credential(ngx_http_request_t *r, ngx_amt_credential_t *cred)
         cred->value.data = p;
         cred->value.len = last - p;
     }
+}
+
+
+/* its rank, NGX_AMT_AUTH_NONE: it holds no credentials */
+
+static ngx_uint_t
+ngx_amt_auth_header(ngx_table_elt_t *h)
+{
+    ngx_uint_t  k;
+
+    for (k = 0; k < NGX_AMT_AUTH_NONE; k++) {
+        if (h->key.len == ngx_amt_auth_headers[k].len
+            && ngx_strncasecmp(h->key.data, ngx_amt_auth_headers[k].data,
+                               h->key.len)
+               == 0)
+        {
+            break;
+        }
+    }
+
+    return k;
 }
 
 

@@ -18,6 +18,7 @@
 #define NGX_AMT_KEYSTORE_LABEL  "amt-keystore 1"
 
 
+static ngx_uint_t ngx_amt_keystore_text(const u_char *data);
 static const char *ngx_amt_keystore_add(ngx_amt_keystore_ring_t *ring,
     const u_char *key);
 static ngx_int_t ngx_amt_keystore_hex(const u_char *p, u_char *key);
@@ -38,7 +39,7 @@ ngx_amt_keystore_parse(ngx_amt_keystore_ring_t *ring, const u_char *data,
 
     ngx_memzero(ring, sizeof(ngx_amt_keystore_ring_t));
 
-    if (len == NGX_AMT_KEYSTORE_KEY) {
+    if (len == NGX_AMT_KEYSTORE_KEY && !ngx_amt_keystore_text(data)) {
         err = ngx_amt_keystore_add(ring, data);
         goto done;
     }
@@ -92,6 +93,29 @@ done:
     }
 
     return err;
+}
+
+
+/*
+ * Random bytes are practically never all letters and signs: such 32 are half
+ * a key in hex, or the start of one whose file was cut.
+ */
+
+static ngx_uint_t
+ngx_amt_keystore_text(const u_char *data)
+{
+    ngx_uint_t  i;
+
+    for (i = 0; i < NGX_AMT_KEYSTORE_KEY; i++) {
+
+        if ((data[i] < ' ' || data[i] > '~')
+            && data[i] != '\t' && data[i] != CR && data[i] != LF)
+        {
+            return 0;
+        }
+    }
+
+    return 1;
 }
 
 

@@ -159,7 +159,10 @@ ngx_amt_mps_token(ngx_amt_api_t *api, ngx_amt_identity_t *id,
     ngx_amt_out_string(&o, &token);
     ngx_amt_out_close(&o, '}');
 
+    ngx_explicit_memzero(token.data, token.len);
+
     api->reply.no_store = 1;
+    api->reply.secret = 1;
 
     return ngx_amt_reply_out(api, 200, &o);
 }

@@ -6,6 +6,7 @@
 
 
 #include "vault/ngx_http_amt_vault.h"
+#include <cjose/cjose.h>
 #include <jansson.h>
 #include <malloc.h>
 
@@ -15,6 +16,7 @@
 
 
 static void *ngx_http_amt_vault_malloc(size_t size);
+static void *ngx_http_amt_vault_realloc(void *p, size_t size);
 static void ngx_http_amt_vault_free(void *p);
 static ngx_int_t ngx_http_amt_vault_token_variable(ngx_http_request_t *r,
     ngx_http_variable_value_t *v, uintptr_t data);
@@ -90,14 +92,33 @@ ngx_http_amt_vault_conf(void)
 
 
 /*
- * Memory of JSON values holds secrets: it is wiped when it is freed.  The
- * size is malloc's own, so that values made before (in the master) are fine.
+ * Memory of JSON values and of tokens holds secrets: it is wiped when it is
+ * freed.  The size is malloc's own, so that values made before (in the
+ * master) are fine.
  */
 
 static void *
 ngx_http_amt_vault_malloc(size_t size)
 {
     return malloc(size);
+}
+
+
+static void *
+ngx_http_amt_vault_realloc(void *p, size_t size)
+{
+    void    *new;
+    size_t   old;
+
+    new = malloc(size);
+
+    if (new && p) {
+        old = malloc_usable_size(p);
+        ngx_memcpy(new, p, ngx_min(old, size));
+        ngx_http_amt_vault_free(p);
+    }
+
+    return new;
 }
 
 
@@ -346,6 +367,12 @@ static ngx_int_t
 ngx_http_amt_vault_init_process(ngx_cycle_t *cycle)
 {
     ngx_http_amt_vault_main_conf_t  *vmcf;
+
+    /* this sets those of JSON, too */
+
+    cjose_set_alloc_funcs(ngx_http_amt_vault_malloc,
+                          ngx_http_amt_vault_realloc,
+                          ngx_http_amt_vault_free);
 
     json_set_alloc_funcs(ngx_http_amt_vault_malloc, ngx_http_amt_vault_free);
     json_object_seed(0);

@@ -78,6 +78,10 @@ test_keys(void)
        "34 bytes of base64");
     ok(parse(&b, "00000000000000000000000000000000000000000000000000000000000"
              "00000\n") != NULL, "all zero");
+    ok(parse(&b, "000102030405060708090a0b0c0d0e0f") != NULL,
+       "16 bytes of hex are no 32 bytes");
+    ok(parse(&b, "000102030405060708090a0b0c0d0e\r\n") != NULL,
+       "nor with an end of line");
     ok(ngx_amt_keystore_parse(&b, raw, 31) != NULL, "31 bytes");
     ok(ngx_amt_keystore_parse(&b, raw, 33) != NULL, "33 bytes");
 

@@ -333,6 +333,43 @@ sub workers {
         split ' ', $self->children($master);
 }
 
+# How often each of the texts is in the memory that the process may write;
+# nothing when that cannot be read.
+sub in_memory {
+    my ($self, $pid, @texts) = @_;
+    my $longest = (sort { $b <=> $a } map { length } @texts)[0];
+    my %n = map { $_ => 0 } @texts;
+
+    open my $maps, '<', "/proc/$pid/maps" or return;
+    open my $mem, '<:raw', "/proc/$pid/mem" or return;
+
+    while (my $line = <$maps>) {
+        my ($from, $to, $what) = $line =~ /^(\w+)-(\w+) rw\S+ \S+ \S+ \S+\s*(.*)/
+            or next;
+        next if $what =~ /^\[v/;
+        no warnings 'portable';
+        my ($pos, $end, $keep) = (hex $from, hex $to, '');
+        next if $end - $pos > 1 << 28;           # reserved by a sanitizer
+
+        while ($pos < $end) {
+            sysseek $mem, $pos, 0 or last;
+            my $size = sysread $mem, my $buf, ($end - $pos > 1 << 20
+                                               ? 1 << 20 : $end - $pos);
+            last unless $size;
+            my $text = $keep . $buf;
+            for (@texts) {
+                my $re = quotemeta;
+                $n{$_}++ while $text =~ /$re/g;
+            }
+            $keep = length $text < $longest
+                ? $text : substr $text, 1 - $longest;
+            $pos += $size;
+        }
+    }
+
+    return @n{@texts};
+}
+
 sub titled {
     my ($self, $pid, $all) = @_;
     my $title = $self->read_file("/proc/$pid/cmdline");
