@@ -487,6 +487,7 @@ channel_send(channel_t *c)
     size_t     n;
     buf_t     *out;
     device_t  *d;
+    uint64_t   now, due;
 
     d = c->d;
 
@@ -504,6 +505,7 @@ channel_send(channel_t *c)
         n = buf_left(out);
 
         if (n == 0) {
+            c->drip_at = 0;
             break;
         }
 
@@ -530,8 +532,21 @@ channel_send(channel_t *c)
                 return;
             }
 
-            n = 1;
-            tmr_set(&c->drip_timer, c->drip, channel_drip, c);
+            /* on a busy machine the timer is late: the pace holds */
+            now = now_ms();
+
+            if (c->drip_at == 0) {
+                c->drip_at = now;
+            }
+
+            due = (now - c->drip_at) / c->drip + 1;
+            c->drip_at += due * c->drip;
+
+            if (n > due) {
+                n = due;
+            }
+
+            tmr_set(&c->drip_timer, c->drip_at - now, channel_drip, c);
         }
 
         apf_data(d, c->rid, buf_head(out), n);

@@ -410,6 +410,7 @@ struct channel_s {
     buf_t           out;
     tmr_t           timer;            /* latency, idle */
     tmr_t           drip_timer;
+    uint64_t        drip_at;          /* when the next byte is due */
     void           *redir;            /* redirection session, redir.c */
     uint8_t         pump;             /* pump.c */
     SSL            *tls;              /* port 16995, tls.c */
