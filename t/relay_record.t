@@ -126,6 +126,30 @@ for ([ no_mode => 1 ], [ kind => 'kvm' ]) {
     $v->{ws}->send("\x12\0\0\0");
     isnt(($v->{ws}->wait_close)[0], 1008, 'none of our business elsewhere');
 }
+
+# a KVM session that becomes a SOL one: with the viewer's own login
+for (
+    [ 'at once', sub { 1 } ],
+    [ 'after an end', sub { $_[0]->read(13); $_[0]->send("\x12\0\0\0") } ],
+    [ 'after a login that failed', sub { $_[1]->login(uri => '/RedirectionService') } ],
+) {
+    my ($name, $code) = @$_;
+    my %o = (guid => $guid, kind => 'kvm', p => 1, key => $key{redirection});
+    my $path = AMT::Redir::path(%o) =~ s/webrelay\.ashx/all/r;
+    my $v = AMT::Redir->open($t, %o, path => $path);
+    $v->{ws}->send("\x10\1\0\0KVMR") if $name !~ /login/;
+    $code->($v->{ws}, $v);
+    like($v->{error}, qr/^login: status 1$/, 'its login reaches the device')
+        if $name =~ /login/;
+    $v->{ws}->send("\x10\0\0\0SOL ");
+    like(join(' ', $v->{ws}->wait_close),
+        qr/^1002 browser sent a login message out of order$/,
+        "another session on the same channel, $name");
+    $path =~ s/all/off/;
+    $v = AMT::Redir->open($t, %o, path => $path);
+    $v->{ws}->send("\x10\1\0\0KVMR\x10\0\0\0SOL ");
+    isnt(($v->{ws}->wait_close)[0], 1002, 'none of our business elsewhere');
+}
 is(scalar(() = casts('casts')), 0, 'no file of them');
 
 # ---- limits ----

@@ -32,7 +32,7 @@ enum {
     sw_started,                          /* device: 11 */
     sw_auth,                             /* viewer: 13 */
     sw_query_reply,                      /* device: 14 */
-    sw_digest_reply,                     /* device: 14 */
+    sw_login_reply,                      /* device: 14 */
     sw_end                               /* nothing */
 };
 
@@ -109,15 +109,19 @@ ngx_amt_redir_viewer(ngx_amt_redir_t *s, u_char **pos, u_char *last,
         return NGX_ERROR;
     }
 
-    if (s->user.len == 0) {
+    b = &s->viewer;
+
+    if (s->user.len == 0
+        && (!s->strict
+            || (s->state == sw_start && b->len == 0 && *pos < last
+                && **pos != NGX_AMT_REDIR_START)))
+    {
         return ngx_amt_redir_watch(s, pos, last, out);
     }
 
     if (s->done) {
         return NGX_DONE;
     }
-
-    b = &s->viewer;
 
     rc = ngx_amt_redir_take(s, b, pos, last, ngx_amt_redir_viewer_length);
 
@@ -285,14 +289,20 @@ ngx_amt_redir_start(ngx_amt_redir_t *s)
 static ngx_int_t
 ngx_amt_redir_auth(ngx_amt_redir_t *s)
 {
-    switch (s->viewer.data[4]) {
+    s->type = s->viewer.data[4];
 
-    case NGX_AMT_REDIR_QUERY:
+    if (s->type == NGX_AMT_REDIR_QUERY) {
         s->state = sw_query_reply;
         return NGX_OK;
+    }
 
-    case NGX_AMT_REDIR_DIGEST:
-        s->state = sw_digest_reply;
+    if (s->user.len == 0) {
+        s->state = sw_login_reply;
+        return NGX_OK;
+    }
+
+    if (s->type == NGX_AMT_REDIR_DIGEST) {
+        s->state = sw_login_reply;
         return ngx_amt_redir_digest(s);
     }
 
@@ -415,7 +425,7 @@ ngx_amt_redir_device(ngx_amt_redir_t *s, u_char **pos, u_char *last,
         return NGX_ERROR;
     }
 
-    if (s->done || s->user.len == 0) {
+    if (s->done || (s->user.len == 0 && !s->strict)) {
         return NGX_DONE;
     }
 
@@ -477,7 +487,7 @@ ngx_amt_redir_device_length(ngx_amt_redir_t *s)
 
     case NGX_AMT_REDIR_AUTH_REPLY:
 
-        if (s->state != sw_query_reply && s->state != sw_digest_reply) {
+        if (s->state != sw_query_reply && s->state != sw_login_reply) {
             break;
         }
 
@@ -539,14 +549,14 @@ ngx_amt_redir_reply(ngx_amt_redir_t *s)
 {
     u_char     *p;
     size_t      len;
-    ngx_uint_t  digest;
+    ngx_uint_t  query;
 
     p = s->device.data;
     len = ngx_amt_redir_data(p);
 
-    digest = (s->state == sw_digest_reply);
+    query = (s->state == sw_query_reply);
 
-    if (p[4] != (digest ? NGX_AMT_REDIR_DIGEST : NGX_AMT_REDIR_QUERY)) {
+    if (p[4] != s->type) {
         return ngx_amt_redir_fail(s, NGX_AMT_REDIR_ERR_DEVICE,
                                   "device replied to another login than "
                                   "asked for");
@@ -554,7 +564,7 @@ ngx_amt_redir_reply(ngx_amt_redir_t *s)
 
     s->state = sw_auth;
 
-    if (!digest) {
+    if (query) {
         return NGX_OK;
     }
 
@@ -570,6 +580,10 @@ ngx_amt_redir_reply(ngx_amt_redir_t *s)
 
         s->done = 1;
 
+        return NGX_OK;
+    }
+
+    if (s->user.len == 0) {
         return NGX_OK;
     }
 

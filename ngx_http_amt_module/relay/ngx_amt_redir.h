@@ -77,6 +77,7 @@ typedef struct {
     u_char                qop_len;
 
     ngx_uint_t            state;
+    ngx_uint_t            type;          /* of the login that is asked */
     ngx_uint_t            failures;
 
     /* for the caller */
@@ -86,6 +87,9 @@ typedef struct {
     const char           *reason;        /* static */
     ngx_uint_t            status;        /* of the device's refusal */
 
+    unsigned              strict:1;      /* set by the caller, without
+                                            credentials: the viewer's own
+                                            login is followed */
     unsigned              challenged:1;  /* there is a challenge */
     unsigned              digest:1;      /* the last message was a digest */
     unsigned              done:1;        /* logged in: both directions are
@@ -97,7 +101,9 @@ typedef struct {
 /*
  * user and password are copied and wiped by ngx_amt_redir_wipe(); a user of
  * length 0 means there are no credentials: then only the kind of session is
- * read from the start and all bytes pass.  random: for the cnonce.  NGX_OK;
+ * read from the start and all bytes pass; or, with s->strict, messages pass
+ * as they are, but in their order only, so that no session of another kind
+ * can follow one that was refused.  random: for the cnonce.  NGX_OK;
  * NGX_DECLINED: one of them is longer than 255 bytes.
  */
 ngx_int_t ngx_amt_redir_init(ngx_amt_redir_t *s, ngx_str_t *user,

@@ -282,6 +282,8 @@ ngx_amt_relay_start_login(ngx_amt_flow_t *f, ngx_amt_relay_start_t *v)
                                   "AMT_PASSWORD is longer than 255 bytes");
     }
 
+    s->redir->strict = s->recorded;
+
     return NGX_OK;
 }
 

@@ -57,7 +57,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     u_char           *copy, *p;
     ngx_int_t         rc;
     ngx_str_t         user, password, out;
-    ngx_uint_t        viewer, watch;
+    ngx_uint_t        viewer, watch, strict;
     ngx_amt_redir_t  *s;
     static u_char     random[NGX_AMT_REDIR_RANDOM];
 
@@ -66,6 +66,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
 
     watch = data[0] & 1;
+    strict = (data[0] & 2) ? 1 : 0;
     data++;
     size--;
 
@@ -78,6 +79,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     s = malloc(sizeof(ngx_amt_redir_t));
     (void) ngx_amt_redir_init(s, &user, &password, random);
+    s->strict = strict;
 
     while (size) {
         viewer = data[0] & 0x80;

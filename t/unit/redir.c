@@ -445,6 +445,82 @@ test_watch(void)
 }
 
 
+static void
+test_strict(void)
+{
+    size_t           i, len;
+    u_char           out[16384];
+    ngx_amt_redir_t  s;
+
+    static const step_t  steps[] = {
+        { 'v', L(KVM), L(KVM) },
+        { 'd', L(STARTED), L(STARTED) },
+        { 'v', L(QUERY), L(QUERY) },
+        { 'd', L(TYPES), L(TYPES) },
+        { 'v', L(BROWSER1), L(BROWSER1) },
+        { 'd', L(CHALLENGE), L(CHALLENGE) },
+        { 'v', L(BROWSER2), L(BROWSER2) },
+        { 'd', L(SUCCESS "RFB"), L(SUCCESS "RFB") },
+        { 'v', L("\x10SOL "), L("\x10SOL ") }
+    };
+
+    static const step_t  plain[] = {
+        { 'v', L("\x10\0\0\0SOL "), L("\x10\0\0\0SOL ") },
+        { 'd', L(STARTED), L(STARTED) },
+        { 'v', L("\x13\0\0\0\1\3\0\0\0abc"),
+               L("\x13\0\0\0\1\3\0\0\0abc") },
+        { 'd', L("\x14\1\0\0\1\0\0\0\0"), L("\x14\1\0\0\1\0\0\0\0") },
+        { 'v', L("\x13\0\0\0\1\3\0\0\0abd"),
+               L("\x13\0\0\0\1\3\0\0\0abd") },
+        { 'd', L("\x14\0\0\0\1\0\0\0\0"), L("\x14\0\0\0\1\0\0\0\0") },
+        { 'd', L("raw"), L("raw") }
+    };
+
+    for (i = 1; i < 64; i += 7) {
+        init(&s, "");
+        s.strict = 1;
+        ok(run(&s, steps, 9, i) && s.kind == NGX_AMT_REDIR_KVM && s.done,
+           "the viewer's own login passes, %d bytes at once", (int) i);
+    }
+
+    init(&s, "");
+    s.strict = 1;
+    ok(run(&s, plain, 7, 3) && s.kind == NGX_AMT_REDIR_SOL && s.done,
+       "also one that is no digest, after a failure");
+
+    init(&s, "");
+    s.strict = 1;
+    ok(run(&s, steps, 1, 99)
+       && feed(&s, 'v', L("\x10\0\0\0SOL "), 99, out, &len) == NGX_ERROR
+       && s.err == NGX_AMT_REDIR_ERR_VIEWER && len == 0,
+       "a second start is not passed on");
+
+    init(&s, "");
+    s.strict = 1;
+    ok(run(&s, steps, 1, 99)
+       && feed(&s, 'd', L("\x11\3\0\0"), 99, out, &len) == NGX_ERROR
+       && s.err == NGX_AMT_REDIR_ERR_REFUSED && len == 4,
+       "a refusal passes, and ends it");
+
+    init(&s, "");
+    s.strict = 1;
+    ok(run(&s, steps, 2, 99)
+       && feed(&s, 'v', L("\x12\0\0\0\x10\0\0\0SOL "), 99, out, &len)
+          == NGX_ERROR && s.err == NGX_AMT_REDIR_ERR_VIEWER && len == 4,
+       "nor one after an end");
+
+    init(&s, "");
+    s.strict = 1;
+    ok(feed(&s, 'v', L("RFB 003.008\n"), 5, out, &len) == NGX_DONE
+       && len == 12 && s.kind == NGX_AMT_REDIR_NONE, "something else passes");
+
+    init(&s, "");
+    s.strict = 1;
+    ok(feed(&s, 'v', L("\x10\0\0\0VNC "), 5, out, &len) == NGX_ERROR
+       && s.err == NGX_AMT_REDIR_ERR_VIEWER, "but no unknown service");
+}
+
+
 int
 main(void)
 {
@@ -455,6 +531,7 @@ main(void)
     test_device();
     test_sizes();
     test_watch();
+    test_strict();
 
     return done();
 }
