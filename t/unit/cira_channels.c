@@ -444,9 +444,9 @@ test_window(void)
     begin();
     peer_connect(&mock, &dial[0], 16992, 100);
 
-    receive(1, 40000, 'x');
-    ok(SENT(&mock, ""), "40000 taken: nothing granted");
-    receive(1, 961, 'x');
+    receive(1, 40960, 'x');
+    ok(SENT(&mock, ""), "40960 taken: nothing granted");
+    receive(1, 1, 'x');
     ok(SENT(&mock, "\x5d\0\0\0\x07\0\0\xa0\1"), "40961: granted");
     ok(dial[0].d.channel->rx_open == 81920 && dial[0].received == 40961,
        "the window is open again");
@@ -659,6 +659,29 @@ test_output(void)
     mock_sleep(2000);
     ok(dial[0].closed == 1, "closed after 30 s");
     end(1);
+
+    /* one that gives a little each time, and one whose dialer has no more to
+       send when credits come */
+
+    begin();
+    peer_connect(&mock, &dial[0], 16992, 0);
+    peer_connect(&mock, &dial[1], 16992, 0);
+    dial[1].on_open = 0;
+    (void) ngx_cira_channel_send(&dial[1].d, zeros, 1);
+
+    for (n = 0; n < 5; n++) {
+        (void) ngx_cira_channel_send(&dial[0].d, zeros, 2);
+        mock_sleep(20000);
+        message(93, 2, 1, 1, 0, 0);
+        if (n == 0) {
+            message(93, 2, 2, 1, 0, 0);
+        }
+    }
+
+    ok(dial[0].closed == 0, "100 s, a byte each 20 s");
+    ok(dial[1].writable == 1 && dial[1].closed == 0,
+       "what has credits again is not closed");
+    end(2);
 }
 
 
@@ -707,6 +730,8 @@ test_pool(void)
     peer_send(&mock);
     ngx_cira_channel_release(&dial[1].d);
     ngx_cira_channel_release(&dial[2].d);
+    receive(2, 0, 'x');
+    ok(SENT(&mock, ""), "DATA of no bytes does nothing");
     receive(2, 1, 'x');
     ok(SENT(&mock, CLOSE7), "a byte while idle closes it");
     message(97, 1, 3, 0, 0, 0);
@@ -940,6 +965,24 @@ test_slot(void)
 }
 
 
+/* what the device had sent is offered once more when its session ends */
+
+static void
+test_last_words(void)
+{
+    begin();
+    dial[0].take = 0;
+    peer_connect(&mock, &dial[0], 16992, 100);
+    receive(1, 5, 'x');
+    ok(dial[0].received == 0, "not taken");
+    dial[0].take = 100;
+    message(2, 0, 0, 0, 0, 0);
+    ok(mock.finalized && dial[0].received == 5 && dial[0].closed == 1,
+       "taken at the end of the session");
+    end(1);
+}
+
+
 static void
 test_backoff(void)
 {
@@ -1072,6 +1115,7 @@ main(void)
     test_wait();
     test_slot();
     test_backoff();
+    test_last_words();
     test_ready();
 
     return done();
