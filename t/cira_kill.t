@@ -138,6 +138,8 @@ ok($t->wait_for(sub {
     my ($s) = AMT::Dial::ask($sock, 'CONNECT ' . guid(7) . ':16993 HTTP/1.1', 2);
     ($s // 0) == 502;
 }, 15), 'whose session is registered again');
+ok($t->wait_for(sub { events('connected', guid(7)) >= 2
+    || !events('disconnected', guid(7)) }, 8), 'and told of, if it was told to be gone');
 $c->close if $c;
 $d->close;
 

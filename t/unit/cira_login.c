@@ -7,6 +7,7 @@
 
 
 #include "cira_peer.h"
+#include "ngx_cira_zone.h"
 #include "tap.h"
 
 
@@ -966,7 +967,8 @@ test_keepalive(void)
 static void
 test_replace(void)
 {
-    ngx_cira_session_t  *s;
+    ngx_cira_session_t   *s;
+    ngx_cira_zone_old_t   old;
 
     peer_ready(&mock, 0x21);
     s = mock.s;
@@ -990,6 +992,23 @@ test_replace(void)
        "its end does not touch the new one");
     mock_close(&mock);
     mock_close(&other);
+
+    /* an eviction is of one connection of a device */
+
+    peer_ready(&mock, 0x21);
+    ngx_memzero(&old, sizeof(ngx_cira_zone_old_t));
+    ngx_memcpy(old.guid, mock.s->id.guid, NGX_CIRA_GUID_LEN);
+    old.reason = 17;
+    old.generation = mock.s->id.generation + 1;
+    ngx_cira_zone_evict(&old, &mock_log);
+    mock_loop();
+    ok(SENT(&mock, "") && !mock.finalized, "another generation stays");
+    old.generation = mock.s->id.generation;
+    ngx_cira_zone_evict(&old, &mock_log);
+    mock_loop();
+    ok(SENT(&mock, "\x01\0\0\0\x11\0\0") && mock.finalized,
+       "the one that is meant goes");
+    mock_close(&mock);
 
     /* nothing is said behind a DISCONNECT, whatever was due */
 

@@ -43,9 +43,9 @@ create(void)
 
     shm_zone.data = ngx_cira_table_create(sp);
     conf.shm_zone = &shm_zone;
-    conf.duplicates = 10;
+    conf.duplicates = 3;
     conf.period = 60000;
-    conf.ban = 60000;
+    conf.ban = 100000;
 
     ngx_cira_zone_init(&conf);
 
@@ -190,13 +190,146 @@ test_merge(void)
 }
 
 
+/* time passes for the registry */
+
+static ngx_time_t  clock_;
+
+static void
+at(time_t sec)
+{
+    clock_.sec = sec;
+    clock_.msec = 0;
+    ngx_cached_time = &clock_;
+}
+
+
+static ngx_int_t
+login(ngx_cira_identity_t *id, uint32_t n)
+{
+    ngx_memzero(id, sizeof(ngx_cira_identity_t));
+    ngx_memset(id->guid, 0x4d, NGX_CIRA_GUID_LEN);
+    ngx_memcpy(id->guid + 4, &n, sizeof(n));
+    ngx_str_set(&id->tenant, "blue");
+    ngx_str_set(&id->addr, "192.0.2.1");
+
+    return ngx_cira_zone_login(id, &log_);
+}
+
+
+/* the limits in test_duplicates() are 3 per 60 s, then 100 s */
+
+static void
+test_duplicates(void)
+{
+    int                   i;
+    ngx_cira_info_t       info;
+    ngx_cira_identity_t   a, b;
+
+    at(1000000);
+
+    ok(login(&a, 1) == NGX_OK && a.generation, "a login");
+
+    for (i = 0; i < 3; i++) {
+        ok(login(&b, 1) == NGX_OK && b.generation > a.generation,
+           "replacement %d", i + 1);
+        a = b;
+    }
+
+    at(1000061);
+
+    for (i = 0; i < 3; i++) {
+        ok(login(&b, 1) == NGX_OK, "replacement %d a minute later", i + 1);
+    }
+
+    ok(login(&b, 1) == NGX_DECLINED, "one more: quarantine");
+    ok(ngx_cira_api.lookup(b.guid, &info) == NGX_DECLINED,
+       "it is not connected");
+    ngx_cira_zone_logout(&a, &log_);
+    ok(login(&b, 1) == NGX_DECLINED, "whoever goes");
+
+    at(1000160);
+    ok(login(&b, 1) == NGX_DECLINED, "99 s");
+    at(1000161);
+    ok(login(&b, 1) == NGX_OK, "100 s: over");
+
+    for (i = 0; i < 3; i++) {
+        ok(login(&b, 1) == NGX_OK, "counting begins anew, %d", i + 1);
+    }
+
+    /* a clock that was set back */
+
+    at(900000);
+    ok(login(&b, 1) == NGX_OK, "time that goes back begins a new window");
+    ngx_cira_zone_logout(&b, &log_);
+
+    /* one that goes in between is not replaced */
+
+    at(1001000);
+
+    for (i = 0; i < 20; i++) {
+        if (login(&a, 2) != NGX_OK) {
+            break;
+        }
+
+        ngx_cira_zone_logout(&a, &log_);
+    }
+
+    ok(i == 20, "logins after a logout are no duplicates");
+}
+
+
+/* what the owner of a session may change */
+
+static void
+test_owner(void)
+{
+    ngx_cira_info_t      info;
+    ngx_cira_identity_t  old, new;
+
+    at(1002000);
+    ok(login(&old, 3) == NGX_OK && login(&new, 3) == NGX_OK,
+       "a session and its successor");
+
+    at(1002100);
+    ngx_cira_zone_seen(&old);
+    ok(ngx_cira_api.lookup(new.guid, &info) == NGX_OK
+       && info.last_seen == 0, "the old one does not speak for the new");
+
+    ngx_cira_zone_seen(&new);
+    ok(ngx_cira_api.lookup(new.guid, &info) == NGX_OK
+       && info.last_seen == (int64_t) 1002100 * 1000, "the new one does");
+
+    at(1002103);
+    ngx_cira_zone_seen(&new);
+    ok(new.last_seen == (int64_t) 1002103 * 1000
+       && ngx_cira_api.lookup(new.guid, &info) == NGX_OK
+       && info.last_seen == (int64_t) 1002100 * 1000,
+       "not each time in shared memory");
+
+    at(1002105);
+    ngx_cira_zone_seen(&new);
+    ok(ngx_cira_api.lookup(new.guid, &info) == NGX_OK
+       && info.last_seen == (int64_t) 1002105 * 1000, "every 5 s");
+
+    ngx_cira_zone_logout(&old, &log_);
+    ok(ngx_cira_api.lookup(new.guid, &info) == NGX_OK,
+       "the end of the old one is not that of the new");
+    ngx_cira_zone_logout(&new, &log_);
+    ok(ngx_cira_api.lookup(new.guid, &info) == NGX_DECLINED, "its own is");
+}
+
+
 int
 main(void)
 {
+    static void  *conf_ctx[1];
+
     log_.file = &file;
     file.fd = 2;
     log_.log_level = NGX_LOG_EMERG;
     cycle.log = &log_;
+    cycle.conf_ctx = (void ****) conf_ctx;
+    ngx_stream_module.index = 0;         /* not configured: no events */
     ngx_cycle = &cycle;
     ngx_pid = getpid();
     ngx_ncpu = 2;
@@ -211,6 +344,8 @@ main(void)
     test_imports(1, 2, 3);
     test_imports(0xfffffffe, 0xffffffff, 0);
     test_merge();
+    test_duplicates();
+    test_owner();
 
     return done();
 }
