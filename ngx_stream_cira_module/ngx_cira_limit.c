@@ -222,11 +222,21 @@ ngx_cira_limit_find(ngx_cira_hooks_shm_t *shm, u_char *key,
     ngx_uint_t create)
 {
     time_t             now;
+    uint32_t           hash;
     ngx_uint_t         i;
     ngx_cira_limit_t  *l, *set, *victim;
 
-    set = shm->limits
-          + (ngx_murmur_hash2(key, 16) % shm->sets) * NGX_CIRA_LIMIT_WAYS;
+    /* FNV-1a */
+
+    hash = 2166136261U;
+
+    for (i = 0; i < 16; i++) {
+        hash = (hash ^ key[i]) * 16777619U;
+    }
+
+    hash ^= hash >> 15;
+
+    set = shm->limits + (hash % shm->sets) * NGX_CIRA_LIMIT_WAYS;
 
     victim = NULL;
     now = ngx_time();
