@@ -12,7 +12,8 @@ my %key = %AMT::Api::key;
 my $slow = AMT::Test::slow();
 my ($t, $vault) = AMT::Api::start(test => { workers => 2 },
     http => 'amt_timeout ' . $slow . 's; amt_budget ' . (5 * $slow) . 's;');
-my $sim = AMT::Api::devices($t, count => 2, power_delay => 1);
+my $sim = AMT::Api::devices($t, count => 2, power_delay => 1,
+    reconnect => 50);
 my $ccm = AMT::Api::devices($t, guid => 'c0000000-0000-4000-8000-000000000001',
     control_mode => 'client', power_delay => 1);
 my $guid = $sim->guid(0);
@@ -193,6 +194,103 @@ is_answer({ status => $r->{status}, body => JSON::PP->new->canonical->encode(
     $r->{json}{Body}) }, 200,
     '{"ReturnValue":2,"ReturnValueStr":"NOT_READY"}',
     'the power request\'s own value is 200');
+
+# ---- what was told does not stay when there is no boot ----
+
+{
+    my %secret = (action => 105, bootDetails => { %$url, username => 'stays',
+        password => 'not-for-long', enforceSecureBoot => $true });
+    my $stays = 'Exception during Boot Setting request; boot settings of this '
+        . 'call may have stayed on the device until its next boot or power '
+        . 'action';
+    my $setting = sub { $sim->instances(0, 'AMT_BootSettingData')->[0] };
+    my $left = sub {
+        my $i = $setting->();
+        return join ' ', grep { length } $i->{UefiBootNumberOfParams} || '',
+            $i->{UefiBootParametersArray} // '',
+            $i->{ForcedProgressEvents} eq 'true' ? 'progress' : '',
+            $sim->state(0)->{boot_source} // '';
+    };
+    my $since = sub { my $e = $sim->events; my $name = shift;
+        return grep { $_->{event} eq $name } @$e[$sim->{seen} .. $#$e] };
+    my $secure = $setting->()->{EnforceSecureBoot};
+
+    for my $c (
+        # the device says no
+        ['at:Put,fault=1*1', 400], ['at:Put,obey-fault=1*1', 400],
+        ['at:SetBootConfigRole,fault=1*1', 400],
+        ['at:SetBootConfigRole,obey-return=2*1', 400],
+        ['at:ChangeBootOrder,fault=1*1@1', 400],
+        ['at:ChangeBootOrder,obey-fault=1*1@1', 400],
+        ['at:RequestPowerStateChange,fault=1*1', 500],
+        ['at:RequestPowerStateChange,return=2*1', 200],
+        # an answer is missing
+        ['at:Put,lost*1', 504], ['at:SetBootConfigRole,lost*1', 504],
+        ['at:ChangeBootOrder,lost*1@1', 504], ['at:Put,mute*1', 504],
+        ['at:SetBootConfigRole,mute*1', 504],
+    ) {
+        my ($how, $status) = @$c;
+        $sim->mark;
+        $sim->misbehave(0, $how);
+        my $r = boot({ %secret });
+        $sim->misbehave(0, 'off');
+        is($r->{status}, $status, $how) or diag $r->{body};
+        unlike($r->{body}, qr/stayed/, "$how: nothing has stayed");
+        is(scalar($since->('boot')), 0, "$how: no boot");
+        is($left->(), '', "$how: nothing is left on the device");
+        is($setting->()->{EnforceSecureBoot}, $secure,
+            "$how: secure boot is as it was");
+    }
+
+    # it may be booting: the settings are needed
+    $sim->mark;
+    $sim->misbehave(0, 'at:RequestPowerStateChange,lost*1');
+    is(boot({ %secret })->{status}, 504, 'the last answer is missing');
+    $sim->misbehave(0, 'off');
+    my $e = $sim->wait_event('boot', guid => $guid);
+    is($e && $e->{boot}{UefiBootNumberOfParams}, 4, 'it boots as it was told');
+
+    # the tunnel ends: what can be done is to say so, and the next call's
+    for my $c (['at:Put,drop-after*1', 504],
+        ['at:SetBootConfigRole,drop-after*1', 504],
+        ['at:SetBootConfigRole,fault=1*1,drop-after*1', 400],
+        ['at:ChangeBootOrder,drop-after*1@1', 504])
+    {
+        my ($how, $status) = @$c;
+        $sim->mark;
+        $sim->misbehave(0, $how);
+        my $r = boot({ %secret });
+        $sim->misbehave(0, 'off');
+        is($r->{status}, $status, $how) or diag $r->{body};
+        like($r->{json}{errorDescription}, $status == 504 ? qr/^\Q$stays\E$/
+            : qr/^SetBootConfigRole: .*; boot settings of this call may/,
+            "$how: the error says so");
+        ok($sim->wait_event('ready', guid => $guid), "$how: it comes back");
+        like($left->(), qr/^4 /, "$how: they are still there");
+        is($t->post("$api/action/$guid", key => $key{power},
+            json => { action => 10 })->{status}, 200, "$how: a reset");
+        my $e = $sim->wait_event('boot', guid => $guid);
+        is_deeply([grep { /Uefi/ } keys %{$e->{boot}}], [],
+            "$how: boots without them");
+        is($left->(), '', "$how: nothing is left");
+    }
+    unlike($t->log, qr/not-for-long|bm90LWZvci1sb25n/, 'and nothing is logged');
+
+    # a client that leaves does not stop the undoing
+    $sim->mark;
+    $sim->misbehave(0, 'at:SetBootConfigRole,mute*1');
+    my $text = JSON::PP->new->encode({ useSOL => $false, %secret });
+    my $s = $t->socket('http');
+    $s->syswrite("POST $api/bootOptions/$guid HTTP/1.0\r\nHost: h\r\n"
+        . "X-API-Key: $key{power}\r\nContent-Type: application/json\r\n"
+        . 'Content-Length: ' . length($text) . "\r\n\r\n$text");
+    ok($sim->wait_event('request', action => 'SetBootConfigRole'),
+        'the role is set');
+    like($left->(), qr/^4 /, 'the settings are there');
+    close $s;
+    ok($t->wait_for(sub { $left->() eq '' }, 5), 'and taken back without it');
+    $sim->misbehave(0, 'off');
+}
 
 # ---- client control mode ----
 

@@ -11,6 +11,11 @@
 
 
 #define NGX_AMT_BOOT_CLIENT_MODE  4      /* ProvisioningMode */
+#define NGX_AMT_BOOT_STARTED      4096   /* ReturnValue: and it goes on */
+
+#define NGX_AMT_BOOT_STAYS                                                    \
+    "; boot settings of this call may have stayed on the device until its "   \
+    "next boot or power action"
 
 
 typedef struct {
@@ -19,10 +24,12 @@ typedef struct {
     ngx_amt_xml_t              *setting; /* as received */
     ngx_str_t                   source;
     ngx_str_t                   path;
-    ngx_str_t                   put;     /* may hold a password: wiped */
 
-    const char                 *step;    /* that the device refused */
+    const char                 *step;    /* that was answered last */
     ngx_amt_wsman_response_t    refused;
+    unsigned                    no:1;    /* it was refused */
+    unsigned                    told:1;  /* settings, to be put back */
+    unsigned                    stays:1; /* that failed */
 } ngx_amt_boot_frame_t;
 
 
@@ -37,8 +44,6 @@ static ngx_int_t ngx_amt_boot_params(ngx_amt_flow_t *f,
 static void ngx_amt_boot_wipe(ngx_str_t *s);
 static ngx_int_t ngx_amt_boot_put(ngx_amt_flow_t *f,
     ngx_amt_boot_frame_t *v);
-static ngx_int_t ngx_amt_boot_undo(ngx_amt_flow_t *f,
-    ngx_amt_boot_frame_t *v);
 static ngx_int_t ngx_amt_boot_call(ngx_amt_flow_t *f,
     ngx_amt_boot_frame_t *v, const char *class, const char *method,
     ngx_int_t encoded, ngx_str_t *body);
@@ -50,6 +55,9 @@ static ngx_int_t ngx_amt_boot_start(ngx_amt_flow_t *f,
     ngx_amt_boot_frame_t *v);
 static ngx_uint_t ngx_amt_boot_refused(ngx_amt_boot_frame_t *v,
     const char *step, const char *content);
+static ngx_uint_t ngx_amt_boot_unsent(ngx_amt_flow_t *f);
+static ngx_int_t ngx_amt_boot_failed(ngx_amt_flow_t *f,
+    ngx_amt_boot_frame_t *v);
 static ngx_int_t ngx_amt_boot_refuse(ngx_amt_flow_t *f,
     ngx_amt_boot_frame_t *v);
 
@@ -147,33 +155,29 @@ ngx_amt_boot_options_body(ngx_amt_flow_t *f, void *data)
     if (ngx_amt_boot_refused(v, "ChangeBootOrder",
                              "ChangeBootOrder_OUTPUT"))
     {
-        return ngx_amt_boot_refuse(f, v);
+        goto fail;
     }
 
     /* 4, 6 */
 
-    ngx_amt_await_rc(f, c, ngx_amt_boot_put(f, v));
+    v->told = 1;
 
-    ngx_amt_boot_wipe(&v->put);
-
-    if (c->frame.rc != NGX_OK) {
-        goto fail;
-    }
+    ngx_amt_await(f, c, ngx_amt_boot_put(f, v));
 
     if (ngx_amt_boot_refused(v, "AMT_BootSettingData.Put",
                              "AMT_BootSettingData"))
     {
-        return ngx_amt_boot_refuse(f, v);
+        goto fail;
     }
 
-    /* 7 */
+    /* 7: from here on the settings are for the next boot */
 
     ngx_amt_await(f, c, ngx_amt_boot_next(f, v));
 
     if (ngx_amt_boot_refused(v, "SetBootConfigRole",
                              "SetBootConfigRole_OUTPUT"))
     {
-        goto undo;
+        goto fail;
     }
 
     /* 8 */
@@ -191,13 +195,25 @@ ngx_amt_boot_options_body(ngx_amt_flow_t *f, void *data)
         if (v->boot.action < 200 || v->boot.action > 299
             || v->refused.fault)
         {
-            goto undo;
+            goto fail;
         }
+
+        v->no = 0;
     }
 
     /* 9 */
 
-    ngx_amt_await(f, c, ngx_amt_boot_start(f, v));
+    ngx_amt_await_rc(f, c, ngx_amt_boot_start(f, v));
+
+    if (c->frame.rc != NGX_OK) {
+
+        /* a machine that may be booting needs its settings */
+
+        v->told = ngx_amt_boot_unsent(f);
+        goto fail;
+    }
+
+    v->told = c->res.fault != NULL;
 
     c->frame.rc = ngx_amt_device_expect(f, "RequestPowerStateChange_OUTPUT",
                                         &c->res);
@@ -208,29 +224,30 @@ ngx_amt_boot_options_body(ngx_amt_flow_t *f, void *data)
 
     value = ngx_amt_cap_return_value(&c->res);
 
+    if (value > 0 && value != NGX_AMT_BOOT_STARTED) {
+        ngx_amt_await_rc(f, c, ngx_amt_boot_undo(f, c->dev, v->setting));
+    }
+
+    value = ngx_amt_cap_return_value(&c->res);
+
     json = json_pack("{s:I,s:s}", "ReturnValue", (json_int_t) value,
                      "ReturnValueStr", ngx_amt_wsman_status(value));
 
     return ngx_amt_cap_done(f, c, ngx_amt_json_answer(&c->res, json));
 
-undo:
-
-    /* the next boot, whoever starts it, must not be the refused one */
-
-    ngx_amt_await_rc(f, c, ngx_amt_boot_undo(f, v));
-
-    if (c->frame.rc != NGX_OK) {
-        ngx_log_error(NGX_LOG_WARN, f->log, 0,
-                      "boot settings could not be put back: %V",
-                      &f->err.text);
-        ngx_amt_flow_clear(f);
-    }
-
-    return ngx_amt_boot_refuse(f, v);
-
 fail:
 
-    return c->frame.rc;
+    /* the next boot, whoever starts it, must not be this one */
+
+    if (v->told) {
+        v->told = 0;
+
+        ngx_amt_await_rc(f, c, ngx_amt_boot_undo(f, c->dev, v->setting));
+
+        v->stays = c->frame.rc != NGX_OK;
+    }
+
+    return v->no ? ngx_amt_boot_refuse(f, v) : ngx_amt_boot_failed(f, v);
 }
 
 
@@ -239,7 +256,6 @@ ngx_amt_boot_options_drop(void *data)
 {
     ngx_amt_boot_frame_t *v = data;
 
-    ngx_amt_boot_wipe(&v->put);
     ngx_amt_boot_wipe(&v->boot.tlv);
 }
 
@@ -330,7 +346,13 @@ ngx_amt_boot_put(ngx_amt_flow_t *f, ngx_amt_boot_frame_t *v)
     ngx_int_t                rc;
     ngx_amt_wsman_request_t  req;
 
-    rc = ngx_amt_boot_settings(f->pool, v->setting, &v->boot, &v->put);
+    ngx_memzero(&req, sizeof(ngx_amt_wsman_request_t));
+
+    req.op = NGX_AMT_WSMAN_PUT;
+    req.class = "AMT_BootSettingData";
+    req.secret = 1;
+
+    rc = ngx_amt_boot_settings(f->pool, v->setting, &v->boot, &req.body);
 
     ngx_amt_boot_wipe(&v->boot.tlv);
 
@@ -340,35 +362,7 @@ ngx_amt_boot_put(ngx_amt_flow_t *f, ngx_amt_boot_frame_t *v)
                                   "boot settings too large");
     }
 
-    ngx_memzero(&req, sizeof(ngx_amt_wsman_request_t));
-
-    req.op = NGX_AMT_WSMAN_PUT;
-    req.class = "AMT_BootSettingData";
-    req.body = v->put;
-
     return ngx_amt_cap_call_any(f, &v->cap, &req);
-}
-
-
-/* The settings every power action writes. */
-
-static ngx_int_t
-ngx_amt_boot_undo(ngx_amt_flow_t *f, ngx_amt_boot_frame_t *v)
-{
-    ngx_amt_wsman_request_t  req;
-
-    ngx_memzero(&req, sizeof(ngx_amt_wsman_request_t));
-
-    req.op = NGX_AMT_WSMAN_PUT;
-    req.class = "AMT_BootSettingData";
-
-    if (ngx_amt_power_boot_defaults(f->pool, v->setting, &req.body) != NGX_OK)
-    {
-        return ngx_amt_flow_error(f, NGX_AMT_ERR_BAD_ANSWER,
-                                  "boot settings too large");
-    }
-
-    return ngx_amt_cap_call(f, &v->cap, &req);
 }
 
 
@@ -452,12 +446,62 @@ ngx_amt_boot_refused(ngx_amt_boot_frame_t *v, const char *step,
     v->step = step;
     v->refused = *res;
 
-    if (res->fault || !ngx_amt_xml_is(res->content, content)) {
+    v->no = res->fault || !ngx_amt_xml_is(res->content, content)
+            || (ngx_strcmp(content, "AMT_BootSettingData") != 0
+                && ngx_amt_cap_return_value(res) != 0);
+
+    return v->no;
+}
+
+
+/* The device was not reached, so that it certainly does not boot. */
+
+static ngx_uint_t
+ngx_amt_boot_unsent(ngx_amt_flow_t *f)
+{
+    switch (f->err.code) {
+
+    case NGX_AMT_ERR_NOT_CONNECTED:
+    case NGX_AMT_ERR_REFUSED:
+    case NGX_AMT_ERR_BUSY:
         return 1;
+
+    default:
+        return 0;
+    }
+}
+
+
+/* An error of the flow; what stays is said beside what the contract says. */
+
+static ngx_int_t
+ngx_amt_boot_failed(ngx_amt_flow_t *f, ngx_amt_boot_frame_t *v)
+{
+    ngx_uint_t  status;
+
+    if (!v->stays) {
+        return NGX_ERROR;
     }
 
-    return ngx_strcmp(content, "AMT_BootSettingData") != 0
-           && ngx_amt_cap_return_value(res) != 0;
+    ngx_log_error(NGX_LOG_ERR, f->log, 0, "boot settings: %V", &f->err.text);
+
+    switch (f->err.code) {
+
+    case NGX_AMT_ERR_NOT_CONNECTED:
+    case NGX_AMT_ERR_TIMEOUT:
+    case NGX_AMT_ERR_LOST:
+        status = 504;
+        break;
+
+    default:
+        status = 500;
+    }
+
+    ngx_amt_flow_clear(f);
+
+    return ngx_amt_cap_refuse(f, &v->cap, status, NULL,
+                              "Exception during Boot Setting request"
+                              NGX_AMT_BOOT_STAYS);
 }
 
 
@@ -465,10 +509,11 @@ static ngx_int_t
 ngx_amt_boot_refuse(ngx_amt_flow_t *f, ngx_amt_boot_frame_t *v)
 {
     ngx_int_t                  value;
-    const char                *advice;
+    const char                *advice, *stays;
     ngx_amt_wsman_response_t  *res;
 
     res = &v->refused;
+    stays = v->stays ? NGX_AMT_BOOT_STAYS : "";
 
     if (res->fault) {
 
@@ -482,22 +527,24 @@ ngx_amt_boot_refuse(ngx_amt_flow_t *f, ngx_amt_boot_frame_t *v)
             advice = " (is the user's consent needed?)";
         }
 
-        return ngx_amt_cap_refuse(f, &v->cap, 400, NULL, "%s: %V %V%s",
+        return ngx_amt_cap_refuse(f, &v->cap, 400, NULL, "%s: %V %V%s%s",
                                   v->step, &res->fault_code,
-                                  &res->fault_text, advice);
+                                  &res->fault_text, advice, stays);
     }
 
     value = ngx_amt_cap_return_value(res);
 
     if (value == 0) {
         return ngx_amt_cap_refuse(f, &v->cap, 400, NULL,
-                                  "%s: answer is not understood", v->step);
+                                  "%s: answer is not understood%s", v->step,
+                                  stays);
     }
 
-    return ngx_amt_cap_refuse(f, &v->cap, 400, NULL, "%s: %s (%i)%s", v->step,
-                              ngx_amt_boot_status(value), value,
+    return ngx_amt_cap_refuse(f, &v->cap, 400, NULL, "%s: %s (%i)%s%s",
+                              v->step, ngx_amt_boot_status(value), value,
                               value == 6
-                              ? " (is the user's consent needed?)" : "");
+                              ? " (is the user's consent needed?)" : "",
+                              stays);
 }
 
 

@@ -17,13 +17,24 @@
  * Input {"action":n,"useSOL":bool,"bootDetails":{...}}, action a number,
  * booleans as such; what bootDetails needs for the action was checked.
  * Boots the machine: {"Header":H,"Body":{"ReturnValue":r,...}}.  400 with
- * the device's reason when it refuses a step; nothing is booted then and the
- * settings are put back.  404: no such boot source.
+ * the device's reason when it refuses a step; nothing is booted then.  404:
+ * no such boot source.  Whatever fails before the machine was told to boot,
+ * the settings are put back; the text says so when that fails, too.
  */
 extern const ngx_amt_op_t  ngx_amt_boot_options;
 
 /* Array of boot sources; the contract's own body on failures. */
 extern const ngx_amt_op_t  ngx_amt_boot_sources;
+
+
+/*
+ * Operation: the defaults of the settings, without parameters and
+ * credentials, and no boot order, at most two requests.  setting: what the
+ * device had before.  An error of the flow stays.  NGX_OK; NGX_DECLINED: it
+ * failed (logged).
+ */
+ngx_int_t ngx_amt_boot_undo(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
+    ngx_amt_xml_t *setting);
 
 
 /* ---- codecs of the above, without I/O ---- */

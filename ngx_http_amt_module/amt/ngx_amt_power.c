@@ -141,7 +141,6 @@ ngx_amt_power_action_body(ngx_amt_flow_t *f, void *data)
 
     ngx_amt_begin(f, c);
 
-
     v->action = (ngx_uint_t) json_integer_value(
                                   json_object_get(c->input, "action"));
 
@@ -426,12 +425,19 @@ ngx_amt_power_boot_defaults(ngx_pool_t *pool, ngx_amt_xml_t *setting,
     };
 
     static const char  *zero[] = {
-        "BootMediaIndex", "FirmwareVerbosity", "IDERBootDevice", NULL
+        "BootMediaIndex", "FirmwareVerbosity", "IDERBootDevice",
+        "UefiBootNumberOfParams", NULL
     };
 
     ngx_amt_xml_writer_init(&w, pool, NGX_AMT_WSMAN_MAX_REQUEST);
 
     for (x = setting->first; x; x = x->next) {
+
+        /* credentials of a boot that did not come */
+
+        if (ngx_amt_xml_is(x, "UefiBootParametersArray")) {
+            continue;
+        }
 
         for (name = off; *name; name++) {
             if (ngx_amt_xml_is(x, *name)) {

@@ -31,7 +31,8 @@ extern const ngx_amt_op_t  ngx_amt_power_action;
  * Codecs of the above, without I/O.
  *
  * Children of AMT_BootSettingData with the defaults every power action
- * writes: what was received is echoed in its order, nothing is added.
+ * writes: what was received is echoed in its order, nothing is added, and
+ * parameters of an UEFI boot, which may hold credentials, are left out.
  * Results as of ngx_amt_xml_done().
  */
 ngx_int_t ngx_amt_power_boot_defaults(ngx_pool_t *pool,
