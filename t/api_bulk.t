@@ -107,6 +107,29 @@ is(summary(bulk({ action => 400, guids => [$guid[0]] }))->{succeeded}, 1,
     'PXE boot');
 ok($sim->state(0)->{last_boot}, 'it booted') or diag explain $sim->state(0);
 
+# with details, on every device the same
+$sim->mark;
+is(summary(bulk({ action => 105, guids => [@guid[1 .. 3]], bootDetails => {
+    url => 'https://10.1.1.1/boot.efi', username => 'u', password =>
+    'bulk-secret' } }))->{succeeded}, 3, 'HTTPS boot');
+for my $i (1 .. 3) {
+    my $e = $sim->wait_event('boot', guid => $guid[$i]);
+    is($e->{boot}{UefiBootNumberOfParams}, 4, "$i: with its credentials");
+    ok(!$e->{boot}{UseSOL}, "$i: without SOL");
+}
+$sim->mark;
+is(summary(bulk({ action => '101', guids => [$guid[1]], useSOL => 'true' }))
+    ->{succeeded}, 1, 'BIOS with SOL');
+my $e = $sim->wait_event('boot', guid => $guid[1]);
+ok($e->{boot}{UseSOL} && $e->{boot}{BIOSSetup}, 'as it was told');
+$r = bulk({ action => 107, guids => [$guid[1]],
+    bootDetails => { bootPath => '\\none.efi' } });
+is_deeply([@{(lines($r))[0]}{qw(status error)}],
+    [404, 'Boot source not found'], 'a source that is not there');
+unlike($t->log . $t->read_file('logs/audit.log'), qr/bulk-secret/,
+    'no credentials in logs');
+sleep 0.1;
+
 # ---- who may ----
 
 is(bulk({ action => 8, guids => [$guid[0]] }, key => $key{reader})->{status},
@@ -127,7 +150,13 @@ is_deeply([grep { $_ != 2 } states()], [], 'nothing happened');
 for my $c (
     [{}, 'action action guids'], [{ action => 8 }, 'guids'],
     [{ action => 9, guids => \@guid }, 'action'],
-    [{ action => 105, guids => \@guid }, 'action'],
+    [{ action => 104, guids => \@guid }, 'action'],
+    [{ action => 105, guids => \@guid }, 'bootDetails.url'],
+    [{ action => 105, guids => \@guid, bootDetails => { url =>
+        'http://a.bc/x', password => 'x' x 17 } },
+        'bootDetails.url bootDetails.password'],
+    [{ action => 107, guids => \@guid }, 'bootDetails.bootPath'],
+    [{ action => 400, guids => \@guid, useSOL => 'perhaps' }, 'useSOL'],
     [{ action => [8], guids => \@guid }, 'action action'],
     [{ action => 8, guids => [] }, 'guids'],
     [{ action => 8, guids => $guid[0] }, 'guids'],
@@ -198,17 +227,41 @@ $sim->misbehave(3, 'return=2');
 $sim->misbehave(4, 'close-mid');
 %line = map { $_->{guid} // '' => $_ } lines(bulk({ action => 10,
     guids => [@guid[0 .. 5]] }));
-is($line{$guid[0]}{status}, 500, 'fault');
-like($line{$guid[0]}{error}, qr/InternalError/, 'by its name');
-is($line{$guid[1]}{status}, 500, 'wrong password');
-is($line{$guid[2]}{status}, 500, 'not HTTP');
+my @errors = (
+    [500, 'Device refuses: AMT_BootSettingData: InternalError, INTERNAL_ERROR '
+        . '(1)'],
+    [500, 'Device refused the AMT password of the secret store: was it '
+        . 'changed elsewhere?'],
+    [500, 'Answer of the device is not understood'],
+    undef,
+    [504, 'Connection to the device was lost'],
+);
+for my $i (grep { $errors[$_] } 0 .. $#errors) {
+    is_deeply([@{$line{$guid[$i]}}{qw(status error)}], $errors[$i],
+        $errors[$i][1]);
+}
 is("$line{$guid[3]}{status} $line{$guid[3]}{ReturnValue}", '200 2',
     'a return value is told');
-is($line{$guid[4]}{status}, 504, 'lost');
 is($line{$guid[5]}{ReturnValue}, 0, 'the others are well');
 is($line{''}{summary}{succeeded}, 1, 'one succeeded')
     or diag explain \%line;
 $sim->misbehave($_, 'off') for 0 .. 4;
+my $row = $vault->get("devices/$guid[5]");
+for my $c (['sealed', 503, 'Secret store is sealed'],
+    ['error', 503, 'Secret store did not answer'])
+{
+    $t->delete("/api/v1/devices/refresh/$guid[5]", key => $key{admin});
+    $vault->mode($c->[0]);
+    $r = bulk({ action => 10, guids => [$guid[5]] });
+    $vault->mode('');
+    is_deeply([@{(lines($r))[0]}{qw(status error)}], [@$c[1, 2]], $c->[0]);
+}
+$vault->put("devices/$guid[5]", { MPS_PASSWORD => 'P@ssw0rd' });
+$t->delete("/api/v1/devices/refresh/$guid[5]", key => $key{admin});
+$r = bulk({ action => 10, guids => [$guid[5]] });
+is_deeply([@{(lines($r))[0]}{qw(status error)}],
+    [500, 'Secret store has no AMT password of the device'], 'no password');
+$vault->put("devices/$guid[5]", $row);
 
 # ---- pace ----
 

@@ -11,13 +11,10 @@
 #include "mps/ngx_amt_reply.h"
 #include "mps/ngx_amt_route.h"
 #include "device/ngx_amt_device.h"
-#include "ngx_cira_utf8.h"
 
 
 #define NGX_AMT_BULK_STEP    256         /* devices looked at in one turn */
 #define NGX_AMT_BULK_UNSENT  65536       /* bytes; more stop new devices */
-#define NGX_AMT_BULK_TEXT    128         /* of an error; six times as much
-                                            when it is escaped */
 #define NGX_AMT_BULK_BURST   100         /* ms of the rate */
 
 
@@ -64,13 +61,6 @@ static ngx_uint_t ngx_amt_bulk_rate(ngx_amt_bulk_t *bulk);
 static ngx_int_t ngx_amt_bulk_start(ngx_amt_bulk_t *bulk);
 static ngx_int_t ngx_amt_bulk_body(ngx_amt_flow_t *f, void *data);
 static void ngx_amt_bulk_done(ngx_amt_flow_t *f, ngx_int_t rc, void *data);
-static ngx_int_t ngx_amt_bulk_result(ngx_amt_bulk_item_t *item);
-static ngx_int_t ngx_amt_bulk_failure(ngx_amt_bulk_item_t *item,
-    ngx_amt_error_t *err);
-static ngx_int_t ngx_amt_bulk_refused(ngx_amt_bulk_t *bulk, u_char *guid,
-    ngx_uint_t status, const char *text, size_t len);
-static ngx_int_t ngx_amt_bulk_print(ngx_amt_bulk_t *bulk, json_t *line);
-static ngx_int_t ngx_amt_bulk_summary(ngx_amt_bulk_t *bulk);
 
 
 ngx_int_t
@@ -461,8 +451,10 @@ ngx_amt_bulk_done(ngx_amt_flow_t *f, ngx_int_t rc, void *data)
                       rc == NGX_OK ? "finished" : "", &f->err.text);
 
     } else {
-        rc = (rc == NGX_OK) ? ngx_amt_bulk_result(item)
-                            : ngx_amt_bulk_failure(item, &f->err);
+        rc = (rc == NGX_OK)
+             ? ngx_amt_bulk_result(bulk, item->guid, &item->result,
+                                   item->start)
+             : ngx_amt_bulk_failure(bulk, item->guid, &f->err);
 
         if (rc != NGX_OK) {
 
@@ -481,168 +473,4 @@ ngx_amt_bulk_done(ngx_amt_flow_t *f, ngx_int_t rc, void *data)
     /* may free all of it */
 
     ngx_amt_mps_release(api);
-}
-
-
-/* ---- lines ---- */
-
-static ngx_int_t
-ngx_amt_bulk_result(ngx_amt_bulk_item_t *item)
-{
-    json_t          *line, *body, *value, *text;
-    ngx_uint_t       status;
-    ngx_amt_bulk_t  *bulk;
-
-    bulk = item->bulk;
-    status = item->result.status ? item->result.status : 200;
-
-    if (item->result.text.data) {
-        return ngx_amt_bulk_refused(bulk, item->guid, status,
-                                    (char *) item->result.text.data,
-                                    item->result.text.len);
-    }
-
-    body = json_object_get(item->result.json, "Body");
-
-    /* as codes that are no power state have always been answered */
-
-    if (json_object_get(body, "RequestPowerStateChange_OUTPUT")) {
-        body = json_object_get(body, "RequestPowerStateChange_OUTPUT");
-    }
-
-    value = json_object_get(body, "ReturnValue");
-    text = json_object_get(body, "ReturnValueStr");
-
-    line = json_pack("{s:s%,s:I}", "guid", (char *) item->guid,
-                     (size_t) NGX_CIRA_GUID_TEXT, "status",
-                     (json_int_t) status);
-
-    if ((value && json_object_set(line, "ReturnValue", value) != 0)
-        || (text && json_object_set(line, "ReturnValueStr", text) != 0)
-        || json_object_set_new(line, "ms",
-                      json_integer((json_int_t) ngx_current_msec
-                                   - (json_int_t) item->start)) != 0)
-    {
-        json_decref(line);
-        return NGX_ERROR;
-    }
-
-    if (status < 400 && json_is_integer(value)
-        && json_integer_value(value) == 0)
-    {
-        bulk->good++;
-
-    } else {
-        bulk->bad++;
-    }
-
-    return ngx_amt_bulk_print(bulk, line);
-}
-
-
-static ngx_int_t
-ngx_amt_bulk_failure(ngx_amt_bulk_item_t *item, ngx_amt_error_t *err)
-{
-    ngx_uint_t  status;
-
-    switch (err->code) {
-
-    case NGX_AMT_ERR_NOT_CONNECTED:
-        status = 404;
-        break;
-
-    case NGX_AMT_ERR_BUDGET:
-    case NGX_AMT_ERR_TIMEOUT:
-    case NGX_AMT_ERR_LOST:
-        status = 504;
-        break;
-
-    case NGX_AMT_ERR_BUSY:
-    case NGX_AMT_ERR_VAULT:
-    case NGX_AMT_ERR_VAULT_SEALED:
-    case NGX_AMT_ERR_CANCELLED:
-        status = 503;
-        break;
-
-    default:
-        status = 500;
-    }
-
-    ngx_log_error(NGX_LOG_ERR, &item->bulk->api->log, 0,
-                  "bulk call, device %*s: %V", (size_t) NGX_CIRA_GUID_TEXT,
-                  item->guid, &err->text);
-
-    return ngx_amt_bulk_refused(item->bulk, item->guid, status,
-                                (char *) err->text.data, err->text.len);
-}
-
-
-/* A device with which nothing was done, or something went wrong. */
-
-static ngx_int_t
-ngx_amt_bulk_refused(ngx_amt_bulk_t *bulk, u_char *guid, ngx_uint_t status,
-    const char *text, size_t len)
-{
-    size_t   i;
-    u_char   buf[NGX_AMT_BULK_TEXT];
-    json_t  *line, *error;
-
-    bulk->bad++;
-
-    len = ngx_min(len, NGX_AMT_BULK_TEXT);
-    len = ngx_cira_utf8_whole((u_char *) text, len);
-
-    error = json_stringn(len ? text : "", len);
-
-    if (error == NULL) {
-
-        /* what one device says must not end the whole call */
-
-        for (i = 0; i < len; i++) {
-            buf[i] = ((u_char) text[i] < 0x80) ? (u_char) text[i] : '?';
-        }
-
-        error = json_stringn((char *) buf, len);
-    }
-
-    line = json_pack("{s:s%,s:I,s:o}", "guid", (char *) guid,
-                     (size_t) NGX_CIRA_GUID_TEXT, "status",
-                     (json_int_t) status, "error", error);
-
-    return ngx_amt_bulk_print(bulk, line);
-}
-
-
-/* Takes the reference. */
-
-static ngx_int_t
-ngx_amt_bulk_print(ngx_amt_bulk_t *bulk, json_t *line)
-{
-    char    buf[NGX_AMT_BULK_LINE];
-    size_t  len;
-
-    len = line ? json_dumpb(line, buf, sizeof(buf), JSON_COMPACT) : 0;
-
-    json_decref(line);
-
-    if (len == 0 || len > sizeof(buf)) {
-        return NGX_ERROR;
-    }
-
-    return ngx_amt_bulk_line(bulk, (u_char *) buf, len);
-}
-
-
-static ngx_int_t
-ngx_amt_bulk_summary(ngx_amt_bulk_t *bulk)
-{
-    return ngx_amt_bulk_print(bulk,
-               json_pack("{s:{s:I,s:I,s:I,s:I,s:I}}", "summary",
-                         "total", (json_int_t) bulk->list.n
-                                  + (json_int_t) bulk->skipped,
-                         "succeeded", (json_int_t) bulk->good,
-                         "failed", (json_int_t) bulk->bad,
-                         "skipped", (json_int_t) bulk->skipped,
-                         "ms", (json_int_t) ngx_current_msec
-                               - (json_int_t) bulk->start));
 }

@@ -95,6 +95,28 @@ struct ngx_amt_bulk_s {
 ngx_int_t ngx_amt_bulk_run(ngx_amt_flow_t *f, ngx_amt_bulk_t *bulk);
 
 
+/*
+ * ---- lines ----
+ *
+ * Each adds one; NGX_OK or NGX_ERROR.  guid: NGX_CIRA_GUID_TEXT characters;
+ * text may come from a device, and is cut.
+ */
+
+/* op ended well; start: when it began */
+ngx_int_t ngx_amt_bulk_result(ngx_amt_bulk_t *bulk, u_char *guid,
+    ngx_amt_result_t *result, ngx_msec_t start);
+
+/* or not */
+ngx_int_t ngx_amt_bulk_failure(ngx_amt_bulk_t *bulk, u_char *guid,
+    ngx_amt_error_t *err);
+
+/* nothing was done with the device, and why */
+ngx_int_t ngx_amt_bulk_refused(ngx_amt_bulk_t *bulk, u_char *guid,
+    ngx_uint_t status, const char *text, size_t len);
+
+ngx_int_t ngx_amt_bulk_summary(ngx_amt_bulk_t *bulk);
+
+
 /* ---- output ---- */
 
 /* Header of the answer; NGX_OK or NGX_ERROR. */

@@ -6,6 +6,7 @@
 
 
 #include "mps/ngx_amt_mps_bulk.h"
+#include "mps/ngx_amt_mps_control.h"
 #include "mps/ngx_amt_reply.h"
 #include "amt/ngx_amt_boot.h"
 #include "amt/ngx_amt_power.h"
@@ -14,14 +15,11 @@
 
 #define NGX_AMT_BULK_PAGE  500           /* rows of the store at a time */
 
-/*
- * Those that need nothing but their number: power states, the operating
- * system's power saving, and boots of one device or another.
- */
+/* Those of power/action, and those of power/bootOptions. */
 
 #define NGX_AMT_BULK_ACTIONS                                                  \
     "2,3,4,5,6,7,8,10,11,12,13,14,15,16,17,500,501,"                          \
-    "100,101,200,201,202,203,400,401"
+    "100,101,105,106,107,108,109,110,200,201,202,203,300,301,400,401"
 
 
 typedef struct {
@@ -34,6 +32,7 @@ typedef struct {
 static ngx_int_t ngx_amt_bulk_one_of(json_t *value, ngx_amt_input_t *in);
 static ngx_int_t ngx_amt_bulk_texts(json_t *value, ngx_amt_input_t *in);
 static ngx_int_t ngx_amt_bulk_create(ngx_amt_mps_bulk_t *v);
+static ngx_int_t ngx_amt_bulk_boot(ngx_amt_mps_bulk_t *v);
 static ngx_int_t ngx_amt_bulk_guids(ngx_amt_mps_bulk_t *v);
 static ngx_int_t ngx_amt_bulk_tags(ngx_amt_mps_bulk_t *v, json_t *tags);
 static ngx_int_t ngx_amt_bulk_page(ngx_amt_flow_t *f, ngx_amt_mps_bulk_t *v);
@@ -181,13 +180,21 @@ ngx_amt_bulk_create(ngx_amt_mps_bulk_t *v)
                                                             "action"),
                                             0, 0, 501);
 
-    bulk->op = (action >= 100 && action < 500) ? &ngx_amt_boot_options
-                                               : &ngx_amt_power_action;
-
-    v->input = json_pack("{s:I,s:b}", "action", (json_int_t) action,
-                         "useSOL", 0);
+    v->input = json_pack("{s:I}", "action", (json_int_t) action);
     if (v->input == NULL) {
         return NGX_ERROR;
+    }
+
+    bulk->op = &ngx_amt_power_action;
+
+    if (action >= 100 && action < 500) {
+        bulk->op = &ngx_amt_boot_options;
+
+        rc = ngx_amt_bulk_boot(v);
+
+        if (rc != NGX_OK) {
+            return rc;
+        }
     }
 
     bulk->input = v->input;
@@ -225,6 +232,57 @@ ngx_amt_bulk_create(ngx_amt_mps_bulk_t *v)
         api->raw.start = NULL;
         api->raw.last = NULL;
         api->raw.end = NULL;
+    }
+
+    return NGX_OK;
+}
+
+
+/*
+ * Details of a boot as for one device, but that useSOL may be left out.  They
+ * outlive the body.
+ */
+
+static ngx_int_t
+ngx_amt_bulk_boot(ngx_amt_mps_bulk_t *v)
+{
+    json_t           *details;
+    ngx_int_t         rc;
+    ngx_amt_api_t    *api;
+    ngx_amt_input_t   in;
+
+    api = v->api;
+
+    if (json_object_get(api->body, "useSOL") == NULL
+        && json_object_set_new(api->body, "useSOL", json_false()) != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    ngx_memzero(&in, sizeof(ngx_amt_input_t));
+
+    in.body = api->body;
+
+    rc = ngx_amt_validate(ngx_amt_mps_boot_checks, &in, api->pool,
+                          &api->reply.body);
+
+    if (rc != NGX_OK) {
+        api->reply.status = 400;
+        return rc;
+    }
+
+    if (ngx_amt_mps_boot_input(api) != NGX_OK
+        || json_object_set(v->input, "useSOL",
+                           json_object_get(api->body, "useSOL"))
+           != 0)
+    {
+        return NGX_ERROR;
+    }
+
+    details = json_object_get(api->body, "bootDetails");
+
+    if (details && json_object_set(v->input, "bootDetails", details) != 0) {
+        return NGX_ERROR;
     }
 
     return NGX_OK;
