@@ -157,6 +157,7 @@ ngx_cira_flow_keep(ngx_cira_channel_t *ch, u_char *p, size_t size)
 
             if (ch->start) {
                 ngx_memcpy(start, ch->pos, kept);
+                ngx_explicit_memzero(ch->start, ch->last - ch->start);
                 ngx_free(ch->start);
             }
 
@@ -268,6 +269,7 @@ void
 ngx_cira_flow_free(ngx_cira_channel_t *ch)
 {
     if (ch->start && !ch->offering) {
+        ngx_explicit_memzero(ch->start, ch->last - ch->start);
         ngx_free(ch->start);
         ch->start = NULL;
         ch->pos = NULL;

@@ -211,6 +211,10 @@ ngx_cira_output_end(ngx_cira_session_t *s)
 {
     ngx_cira_output_t  *o;
 
+    /* requests with passwords, too, pass through here */
+
+    ngx_explicit_memzero(s->out, s->out_last - s->out);
+
     o = (ngx_cira_output_t *) (void *) s->out;
     s->out = NULL;
 

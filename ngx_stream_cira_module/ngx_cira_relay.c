@@ -68,6 +68,19 @@ ngx_cira_relay_alloc(ngx_cira_tunnel_t *t, ngx_buf_t *b, size_t size)
 }
 
 
+/* It is empty again, and nothing of what passed through stays in memory. */
+
+void
+ngx_cira_relay_wipe(ngx_buf_t *b)
+{
+    if (b->start) {
+        ngx_explicit_memzero(b->start, b->last - b->start);
+        b->pos = b->start;
+        b->last = b->start;
+    }
+}
+
+
 ngx_uint_t
 ngx_cira_relay_active(void)
 {
@@ -121,6 +134,9 @@ ngx_cira_relay_finalize(ngx_cira_tunnel_t *t, char *reason)
     }
 
     ngx_queue_remove(&t->queue);
+
+    ngx_cira_relay_wipe(&t->up);
+    ngx_cira_relay_wipe(&t->down);
 
     /* a request that was not completed may have brought credentials */
 

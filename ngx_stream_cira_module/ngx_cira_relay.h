@@ -130,6 +130,7 @@ void ngx_cira_relay_init(ngx_cira_tunnel_t *t);
 
 ngx_int_t ngx_cira_relay_alloc(ngx_cira_tunnel_t *t, ngx_buf_t *b,
     size_t size);
+void ngx_cira_relay_wipe(ngx_buf_t *b);
 
 /* Opens a channel of a session of this worker. */
 void ngx_cira_relay_dial(ngx_cira_tunnel_t *t, ngx_cira_session_t *s);

@@ -140,8 +140,7 @@ ngx_cira_relay_up(ngx_cira_tunnel_t *t)
             return;
         }
 
-        b->pos = b->start;
-        b->last = b->start;
+        ngx_cira_relay_wipe(b);
 
         n = c->recv(c, b->start, b->end - b->start);
 
@@ -426,8 +425,7 @@ ngx_cira_relay_flush(ngx_cira_tunnel_t *t)
     }
 
     t->unread = 0;
-    b->pos = b->start;
-    b->last = b->start;
+    ngx_cira_relay_wipe(b);
 
     return NGX_OK;
 }

@@ -83,7 +83,7 @@ ngx_cira_session_read(ngx_cira_session_t *s)
 {
     size_t             size;
     ssize_t            n;
-    ngx_uint_t         steps, before;
+    ngx_uint_t         steps;
     ngx_event_t       *rev;
     ngx_connection_t  *c;
 
@@ -146,14 +146,11 @@ ngx_cira_session_read(ngx_cira_session_t *s)
             *s->octets += n;
         }
 
-        before = (s->fsm.state < NGX_CIRA_PFWD);
-
         ngx_cira_session_input(s, ngx_cira_session_buffer, n);
 
-        if (before) {
-            /* there may have been a password in it */
-            ngx_explicit_memzero(ngx_cira_session_buffer, n);
-        }
+        /* a password at login, and what answers repeat of requests */
+
+        ngx_explicit_memzero(ngx_cira_session_buffer, n);
 
         if (!rev->ready && !s->closing && s->fsm.state != NGX_CIRA_VERIFY) {
 

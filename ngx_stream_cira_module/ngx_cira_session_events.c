@@ -238,10 +238,6 @@ ngx_cira_session_login(ngx_cira_session_t *s)
     s->ready_at = ngx_current_msec + NGX_CIRA_READY_DELAY;
     s->seen_at = ngx_current_msec;
 
-    if (c->ssl) {
-        SSL_clear_options(c->ssl->connection, SSL_OP_CLEANSE_PLAINTEXT);
-    }
-
     c->log->action = "serving a device";
 
     ngx_log_error(NGX_LOG_INFO, c->log, 0, "device logged in");

@@ -264,7 +264,7 @@ ngx_stream_cira_handler(ngx_stream_session_t *s)
         return;
     }
 
-    /* cleansing is for the password, and ends with the login */
+    /* passwords: at login, and where devices repeat what they were told */
 
     SSL_set_options(c->ssl->connection,
                     SSL_OP_NO_RENEGOTIATION|SSL_OP_CLEANSE_PLAINTEXT);

@@ -86,20 +86,27 @@ fail:
 static ngx_int_t
 ngx_amt_consent_code(ngx_amt_flow_t *f, ngx_amt_cap_t *c)
 {
-    json_t     *value;
-    ngx_str_t   code, body;
+    json_t                   *value;
+    ngx_str_t                 code;
+    ngx_amt_wsman_request_t   req;
+
+    ngx_memzero(&req, sizeof(ngx_amt_wsman_request_t));
+
+    req.op = NGX_AMT_WSMAN_INVOKE;
+    req.class = "IPS_OptInService";
+    req.method = "SendOptInCode";
+    req.secret = 1;
 
     value = json_object_get(c->input, "consentCode");
 
     code.data = (u_char *) json_string_value(value);
     code.len = json_string_length(value);
 
-    if (ngx_amt_consent_input(f->pool, &code, &body) != NGX_OK) {
+    if (ngx_amt_consent_input(f->pool, &code, &req.body) != NGX_OK) {
         return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
     }
 
-    return ngx_amt_cap_invoke(f, c, "IPS_OptInService", "SendOptInCode",
-                              &body);
+    return ngx_amt_cap_call(f, c, &req);
 }
 
 

@@ -256,6 +256,7 @@ ngx_amt_credentials_send(ngx_amt_flow_t *f, ngx_amt_credentials_frame_t *v)
     req.op = NGX_AMT_WSMAN_INVOKE;
     req.class = "AMT_PublicKeyManagementService";
     req.method = kind->method;
+    req.secret = 1;
 
     ngx_amt_network_string(v->x, kind->input, &s);
 
@@ -271,13 +272,7 @@ ngx_amt_credentials_send(ngx_amt_flow_t *f, ngx_amt_credentials_frame_t *v)
                                   "%s is too long", kind->input);
     }
 
-    /* the request is encoded at once, the key has no business here */
-
-    rc = ngx_amt_device_call(f, v->dev, &req, &v->res);
-
-    ngx_explicit_memzero(req.body.data, req.body.len);
-
-    return rc;
+    return ngx_amt_device_call(f, v->dev, &req, &v->res);
 }
 
 

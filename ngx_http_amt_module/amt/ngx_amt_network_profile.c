@@ -252,6 +252,7 @@ ngx_amt_network_write_call(ngx_amt_flow_t *f, ngx_amt_network_write_t *v)
     req.op = NGX_AMT_WSMAN_INVOKE;
     req.class = "AMT_WiFiPortConfigurationService";
     req.method = v->update ? "UpdateWiFiSettings" : "AddWiFiSettings";
+    req.secret = 1;
 
     rc = ngx_amt_network_profile_xml(f->pool, &profile, v->update, &req.body);
 
@@ -262,11 +263,5 @@ ngx_amt_network_write_call(ngx_amt_flow_t *f, ngx_amt_network_write_t *v)
                                   "profile does not fit a request");
     }
 
-    /* encoded at once: passwords have no business here */
-
-    rc = ngx_amt_cap_call_any(f, &v->cap, &req);
-
-    ngx_explicit_memzero(req.body.data, req.body.len);
-
-    return rc;
+    return ngx_amt_cap_call_any(f, &v->cap, &req);
 }

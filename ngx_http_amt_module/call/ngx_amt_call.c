@@ -16,7 +16,7 @@
 
 #include "ngx_http_amt.h"
 #include "call/ngx_amt_call.h"
-#include <malloc.h>
+#include "ngx_amt_wipe.h"
 
 
 typedef struct {
@@ -32,12 +32,6 @@ typedef struct {
     ngx_event_t                  timer;
     unsigned                     kept:1;     /* result is filled */
 } ngx_amt_call_t;
-
-
-typedef struct {
-    ngx_pool_large_t            *node;
-    ngx_pool_large_t             copy;
-} ngx_amt_call_large_t;
 
 
 static ngx_amt_call_t *ngx_amt_call_connect(ngx_amt_call_conf_t *conf);
@@ -60,7 +54,6 @@ static void ngx_amt_call_wake(ngx_amt_call_t *call);
 static void ngx_amt_call_timer_handler(ngx_event_t *ev);
 static void ngx_amt_call_event_handler(ngx_event_t *ev);
 static void ngx_amt_call_empty_handler(ngx_http_request_t *r);
-static void ngx_amt_call_wipe_pool(void *data);
 static u_char *ngx_amt_call_log_error(ngx_log_t *log, u_char *buf,
     size_t len);
 
@@ -242,7 +235,6 @@ ngx_amt_call_request(ngx_amt_call_t *call, ngx_amt_call_request_t *req)
 {
     ngx_connection_t     *c;
     ngx_http_cleanup_t   *cln;
-    ngx_pool_cleanup_t   *pcln;
     ngx_http_request_t   *r;
 
     c = call->connection;
@@ -271,15 +263,14 @@ ngx_amt_call_request(ngx_amt_call_t *call, ngx_amt_call_request_t *req)
 
     ngx_http_set_ctx(r, call, ngx_http_amt_module);
 
-    /* the first pool cleanup is the last to run */
+    /*
+     * A call carries the token, passwords and keys in request, answer and
+     * variables, that is anywhere in its pool.
+     */
 
-    pcln = ngx_pool_cleanup_add(r->pool, 0);
-    if (pcln == NULL) {
+    if (ngx_amt_wipe_pool_later(r->pool) != NGX_OK) {
         goto failed;
     }
-
-    pcln->handler = ngx_amt_call_wipe_pool;
-    pcln->data = r->pool;
 
     if (ngx_list_init(&r->headers_in.headers, r->pool, 1,
                       sizeof(ngx_table_elt_t))
@@ -685,58 +676,6 @@ ngx_amt_call_wipe(ngx_amt_call_result_t *result)
 
         ngx_str_null(&result->body);
     }
-}
-
-
-/*
- * A call carries the token, passwords and keys in request, answer and
- * variables, that is anywhere in its pool: all of that is wiped.  Pools hold
- * their list of large pieces in themselves, which has to survive.
- */
-
-static void
-ngx_amt_call_wipe_pool(void *data)
-{
-    ngx_pool_t *pool = data;
-
-    u_char                *start;
-    ngx_uint_t             i, n;
-    ngx_pool_t            *p;
-    ngx_pool_large_t      *l;
-    ngx_amt_call_large_t  *large;
-
-    n = 0;
-
-    for (l = pool->large; l; l = l->next) {
-        if (l->alloc) {
-            ngx_explicit_memzero(l->alloc, malloc_usable_size(l->alloc));
-        }
-
-        n++;
-    }
-
-    large = ngx_alloc((n + 1) * sizeof(ngx_amt_call_large_t), pool->log);
-    if (large == NULL) {
-        return;
-    }
-
-    for (i = 0, l = pool->large; l; l = l->next) {
-        large[i].node = l;
-        large[i++].copy = *l;
-    }
-
-    for (p = pool; p; p = p->d.next) {
-        start = (u_char *) p
-                + (p == pool ? sizeof(ngx_pool_t) : sizeof(ngx_pool_data_t));
-
-        ngx_explicit_memzero(start, p->d.last - start);
-    }
-
-    for (i = 0; i < n; i++) {
-        *large[i].node = large[i].copy;
-    }
-
-    ngx_free(large);
 }
 
 

@@ -9,6 +9,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "device/ngx_amt_device_priv.h"
+#include "ngx_amt_wipe.h"
 
 
 #define NGX_AMT_DEVICE_PAUSE  100        /* ms */
@@ -193,7 +194,7 @@ ngx_amt_device_connect_body(ngx_amt_flow_t *f, void *data)
 
     for ( ;; ) {
 
-        ngx_reset_pool(v->dev->pool);
+        ngx_amt_device_reset(v->dev);
 
         ngx_amt_await_rc(f, v,
                          ngx_amt_tunnel_connect(f, &v->dev->tunnel,
@@ -368,11 +369,22 @@ ngx_amt_device_close(ngx_amt_device_t *dev)
     ngx_amt_tunnel_release(&dev->tunnel, &state);
 
     if (dev->pool) {
+        ngx_amt_wipe_pool(dev->pool);
         ngx_destroy_pool(dev->pool);
     }
 
     ngx_explicit_memzero(dev, sizeof(ngx_amt_device_t));
     ngx_free(dev);
+}
+
+
+/* Requests and answers carry passwords and what suffices for a login. */
+
+void
+ngx_amt_device_reset(ngx_amt_device_t *dev)
+{
+    ngx_amt_wipe_pool(dev->pool);
+    ngx_reset_pool(dev->pool);
 }
 
 

@@ -308,7 +308,7 @@ ngx_amt_device_prepare(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
 
     dev = v->dev;
 
-    ngx_reset_pool(dev->pool);
+    ngx_amt_device_reset(dev);
 
     host.data = dev->host;
     host.len = NGX_AMT_DEVICE_HOST;

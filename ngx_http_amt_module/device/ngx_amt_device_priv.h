@@ -20,7 +20,7 @@ struct ngx_amt_device_s {
     ngx_amt_tunnel_t      tunnel;        /* first, see ngx_amt_device_leave() */
     ngx_amt_tunnel_options_t  options;
     ngx_cira_info_t       info;
-    ngx_pool_t           *pool;          /* of one exchange, then reset */
+    ngx_pool_t           *pool;          /* of one exchange, then wiped */
 
     u_char                host[NGX_AMT_DEVICE_HOST];
 
@@ -49,6 +49,9 @@ struct ngx_amt_device_s {
 /* ---- ngx_amt_device.c ---- */
 
 ngx_http_amt_device_conf_t *ngx_amt_device_conf(void);
+
+/* Memory of the last exchange is wiped, and used again. */
+void ngx_amt_device_reset(ngx_amt_device_t *dev);
 
 /* Operation: dials, and takes over the state of the slot. */
 ngx_int_t ngx_amt_device_connect(ngx_amt_flow_t *f,

@@ -268,6 +268,8 @@ ngx_amt_tunnel_recv(ngx_amt_tunnel_t *t)
 
         rc = ngx_amt_http_parse(t->res, &p, p + n);
 
+        ngx_explicit_memzero(ngx_amt_tunnel_buffer, n);
+
         if (rc != NGX_AGAIN) {
             return ngx_amt_tunnel_answer(t, rc,
                                          p != ngx_amt_tunnel_buffer + n);

@@ -10,6 +10,7 @@
 
 
 #include "flow/ngx_amt_flow_priv.h"
+#include "ngx_amt_wipe.h"
 
 
 /* How often a shielded section renews its hold on an exiting worker, ms. */
@@ -71,6 +72,12 @@ ngx_amt_flow_create(const char *name, ngx_log_t *log, ngx_msec_t budget,
 
     f->pool = ngx_create_pool(1024, &p->log);
     if (f->pool == NULL) {
+        ngx_free(m);
+        return NULL;
+    }
+
+    if (ngx_amt_wipe_pool_later(f->pool) != NGX_OK) {
+        ngx_destroy_pool(f->pool);
         ngx_free(m);
         return NULL;
     }

@@ -121,8 +121,8 @@ struct ngx_amt_frame_s {
 
 
 struct ngx_amt_flow_s {
-    ngx_pool_t       *pool;              /* results; freed with the flow;
-                                            not wiped: no secrets here */
+    ngx_pool_t       *pool;              /* results; wiped and freed with the
+                                            flow; secrets sooner */
     ngx_log_t        *log;               /* flow's own, adds where it is */
     ngx_amt_error_t   err;
     void             *data;              /* owner's */

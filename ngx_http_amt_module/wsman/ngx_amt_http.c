@@ -580,6 +580,7 @@ ngx_amt_http_body(ngx_amt_http_response_t *r, u_char *p, size_t size)
 
         if (r->body.len) {
             ngx_memcpy(body, r->body.data, r->body.len);
+            ngx_explicit_memzero(r->body.data, r->body.len);
             (void) ngx_pfree(r->pool, r->body.data);
         }
 

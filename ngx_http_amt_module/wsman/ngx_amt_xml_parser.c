@@ -3,6 +3,7 @@
 
 
 #include "wsman/ngx_amt_xml_parser.h"
+#include "ngx_amt_wipe.h"
 #include <openssl/rand.h>
 
 
@@ -86,6 +87,10 @@ ngx_amt_xml_parser(XML_Char separator, ngx_log_t *log)
 void
 ngx_amt_xml_parser_end(void)
 {
+    /* a document is in here once more, and a device may repeat secrets */
+
+    ngx_amt_wipe_pool(ngx_amt_xml_pool);
+
     if (ngx_amt_xml_used > NGX_AMT_XML_KEEP) {
         ngx_destroy_pool(ngx_amt_xml_pool);
         ngx_amt_xml_pool = NULL;
@@ -160,6 +165,7 @@ ngx_amt_xml_free(void *p)
     h = (ngx_amt_xml_head_t *) p - 1;
 
     if (h->size >= NGX_AMT_XML_POOL) {
+        ngx_explicit_memzero(h + 1, h->size);
         (void) ngx_pfree(ngx_amt_xml_pool, h);
     }
 }

@@ -613,6 +613,11 @@ http_answer(channel_t *c)
 
     close = r.close || opt.http_close || status != 200;
 
+    if (drop == SOAP_MUTE) {
+        buf_free(&body);
+        return;
+    }
+
     if (drop) {
         c->vanish_after = 2;
     }

@@ -69,6 +69,7 @@ static const struct {
     { "obey-fault", 1, "does what it is told and answers with a fault, as"
                        " above" },
     { "obey-return", 2, "methods do what they are told and return ARG" },
+    { "mute", 1, "does what it is told and never answers" },
     { "drop-after", 1, "does what it is told, answers, then the connection is"
                        " reset" },
     { "mute-keepalive", 1, "does not answer KEEPALIVE_REQUEST" },

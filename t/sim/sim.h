@@ -194,7 +194,7 @@ enum {
     MIS_BAD_XML, MIS_DEEP_XML, MIS_EMPTY_BODY, MIS_CONTENT_LENGTH,
     MIS_EXTRA_BYTES, MIS_ENDLESS_PULL,
     MIS_EMPTY_ITEMS, MIS_NEW_NONCE, MIS_FAULT,
-    MIS_RETURN, MIS_LOST, MIS_OBEY_FAULT, MIS_OBEY_RETURN, MIS_DROP_AFTER,
+    MIS_RETURN, MIS_LOST, MIS_OBEY_FAULT, MIS_OBEY_RETURN, MIS_MUTE, MIS_DROP_AFTER,
     MIS_MUTE_KEEPALIVE, MIS_FLOOD_KEEPALIVE, MIS_N
 };
 
@@ -645,6 +645,7 @@ typedef struct {
 } method_t;
 
 #define METHOD_FAULT  -1
+#define SOAP_MUTE     2               /* of *drop: there is no answer */
 
 const method_t *method_find(const char *cls, const char *name);
 int  method_check(soap_t *s, const method_t *m, node_t *in);

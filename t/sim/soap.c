@@ -548,6 +548,10 @@ soap_handle(device_t *d, const char *p, size_t n, buf_t *body, long *drop)
         s.drop = 1;
     }
 
+    if (mis_action(d, MIS_MUTE, s.action)) {
+        s.drop = SOAP_MUTE;
+    }
+
     status = 200;
 
     if (s.fault) {
