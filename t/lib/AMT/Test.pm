@@ -379,13 +379,18 @@ sub titled {
 
 # Under valgrind the title stays what it was, and the master has children that
 # are no workers: a worker is known by its epoll, one that does not exit by
-# the sockets of the master to which it listens.
+# the sockets of the master to which it listens.  Workers with secrets cannot be
+# looked into by their own user, then the log has to tell.
 sub serves {
     my ($self, $pid, $all, $master) = @_;
     my %listens;
     my @both = map { { map { readlink($_) // '' => 1 } glob "/proc/$_/fd/*" } }
         $pid, $master;
 
+    if ($> && !%{$both[0]}) {
+        return $self->read_file("/proc/$pid/stat") !~ /\) Z /
+            && ($all || $self->log !~ /\b$pid#\d+: gracefully shutting/);
+    }
     return 0 unless $both[0]{'anon_inode:[eventpoll]'};
     return 1 if $all;
 
