@@ -45,8 +45,12 @@ sub crash {
 
 start(main => $rlimit);
 ok(!open_to_user(), 'nobody looks into a worker');
-is(crash(), 0, 'a worker that crashes leaves no core file');
-ok(!open_to_user(), 'nor into the one after it');
+SKIP: {
+    skip 'valgrind catches the signal and writes a core file of its own', 2
+        if AMT::Test::variant() eq 'valgrind';
+    is(crash(), 0, 'a worker that crashes leaves no core file');
+    ok(!open_to_user(), 'nor into the one after it');
+}
 like($t->log, qr/"worker_rlimit_core" has no effect.*"amt_core_dump on"/,
     'and a limit for core files is told to be useless');
 is($t->get('/api/v1/version', key => $AMT::Api::key{admin})->{status}, 200,

@@ -378,21 +378,22 @@ sub titled {
 }
 
 # Under valgrind the title stays what it was, and the master has children that
-# are no workers: a worker is known by its epoll, one that does not exit by
-# the sockets of the master to which it listens.  Workers with secrets cannot be
-# looked into by their own user, then the log has to tell.
+# are no workers.  A worker is ready when it waits for events of the channel it
+# shares with its master; one that does not exit listens to what the master
+# does, too.  Workers with secrets cannot be looked into by their own user: then
+# the log has to tell.
 sub serves {
     my ($self, $pid, $all, $master) = @_;
+    my %fd = fds($pid);
+    my %of_master = reverse fds($master);
     my %listens;
-    my @both = map { { map { readlink($_) // '' => 1 } glob "/proc/$_/fd/*" } }
-        $pid, $master;
 
-    if ($> && !%{$both[0]}) {
+    if ($> && !%fd) {
+        my $log = $self->log;
         return $self->read_file("/proc/$pid/stat") !~ /\) Z /
-            && ($all || $self->log !~ /\b$pid#\d+: gracefully shutting/);
+            && $log =~ /start worker process $pid$/m
+            && ($all || $log !~ /\b$pid#\d+: gracefully shutting/);
     }
-    return 0 unless $both[0]{'anon_inode:[eventpoll]'};
-    return 1 if $all;
 
     $listens{"socket:[$_]"} = 1 for
         $self->read_file('/proc/net/tcp')
@@ -400,7 +401,19 @@ sub serves {
         $self->read_file('/proc/net/unix')
             =~ /^\S+ \S+ \S+ 00010000 \S+ \S+ +(\d+)/mg;
 
-    return scalar grep { $both[0]{$_} && $both[1]{$_} } keys %listens;
+    my @shared = grep { exists $of_master{$_} } map { $fd{$_} // () }
+        map { $self->read_file("/proc/$pid/fdinfo/$_") =~ /^tfd: +(\d+)/mg }
+        grep { $fd{$_} eq 'anon_inode:[eventpoll]' } keys %fd;
+
+    return 0 unless grep { /^socket:/ && !$listens{$_} } @shared;
+    return $all
+        || !!grep { $listens{$_} && exists $of_master{$_} } values %fd;
+}
+
+sub fds {
+    my ($pid) = @_;
+    return map { m{(\d+)$} && ($1 => readlink($_) // '') }
+        glob "/proc/$pid/fd/*";
 }
 
 sub children {
