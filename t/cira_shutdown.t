@@ -85,24 +85,34 @@ sub busy {
             push @{$b{tunnel}}, $c;
             push @{$b{channel}}, $m->{channel};
         }
-
-        my $c = AMT::Dial->new($sock, guid($n), 16992);
-        my $m = $d->expect(90) or return;
-        push @{$b{dial}}, [ $c, $d, $m->{channel} ];
+        push @{$b{dial}}, [ undef, $d, guid($n) ];
     }
+    push @{$b{verify}}, AMT::Apf->connect($t->port('cira')) for 1 .. 3;
 
+    # what has a time limit that is not configured: as late as possible
     $stub->answer('/auth', 204, '', delay => 0.7 * $pace);
+    $b{since} = time;
 
-    for my $i (1 .. 3) {
-        my $d = AMT::Apf->connect($t->port('cira'));
-        $d->send(half(++$n), AMT::Apf::userauth('admin', 'x'),
+    for (@{$b{dial}}) {
+        my ($c, $d, $guid) = @$_;
+        $c = AMT::Dial->new($sock, $guid, 16992);
+        my $m = $d->expect(90) or return;
+        $_ = [ $c, $d, $m->{channel} ];
+    }
+    for (@{$b{verify}}) {
+        $_->send(half(++$n), AMT::Apf::userauth('admin', 'x'),
             AMT::Apf::service($AMT::Apf::PFWD));
-        push @{$b{verify}}, $d;
-
         push @{$b{head}}, AMT::Dial->raw($sock, 'CONNECT ' . guid(0xfff));
     }
 
     return \%b;
+}
+
+# Where a sanitizer or valgrind watches a reload may take longer than the limit
+sub within {
+    my ($b, $limit, $status) = @_;
+    return time - $b->{since} < $limit - 1 ? qr/^$status$/
+        : qr/^(?:$status|400|504)$/;
 }
 
 # ---- graceful, with time ------------------------------------------------------------
@@ -112,6 +122,18 @@ my $b = busy();
 ok($b, 'all kinds of things are under way') or BAIL_OUT('no devices');
 ok($t->reload, 'a reload');
 
+for (@{$b->{head}}) {
+    $_->send(":16992 HTTP/1.1\r\n\r\n");
+    like($_->status, within($b, 5, 404), 'a request is read to its end');
+}
+for (@{$b->{dial}}) {
+    my ($c, $d, $channel) = @$_;
+    my $want = within($b, 10, 200);
+    is($c->status(0.01), undef, 'a dialer waits')
+        if time - $b->{since} < 9;
+    $d->send(AMT::Apf::confirm($channel, 77, 100));
+    like($c->status, $want, 'and gets its channel');
+}
 ok($_->expect(52, 30 * $slow), 'a login that was asked for is decided')
     for @{$b->{verify}};
 ok($_->expect(6, 10 * $slow), 'and what was pipelined is answered')
@@ -121,18 +143,8 @@ for (@{$b->{login}}) {
     $_->send(AMT::Apf::userauth('admin', 'x'));
     ok($_->expect(52, 10 * $slow), 'a login in progress is finished');
 }
-for (@{$b->{dial}}) {
-    my ($c, $d, $channel) = @$_;
-    is($c->status(0.01), undef, 'a dialer waits');
-    $d->send(AMT::Apf::confirm($channel, 77, 100));
-    is($c->status, 200, 'and gets its channel');
-}
 is(length $_->read(60_000, 10 * $slow), 60_000, 'a tunnel has lost nothing')
     for @{$b->{tunnel}};
-for (@{$b->{head}}) {
-    $_->send(":16992 HTTP/1.1\r\n\r\n");
-    is($_->status, 404, 'a request is read to its end');
-}
 is((AMT::Dial::ask($sock, 'CONNECT ' . guid($n) . ':16992 HTTP/1.1', 0.5))[0], undef,
     'new workers find who logged in in an old one');
 
