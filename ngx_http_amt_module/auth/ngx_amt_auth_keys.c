@@ -5,8 +5,8 @@
 
 
 #include "auth/ngx_amt_principal.h"
+#include "auth/ngx_amt_hash.h"
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <openssl/rand.h>
 
 
@@ -135,13 +135,9 @@ ngx_amt_keys_find(ngx_amt_principals_t *keys, ngx_str_t *key)
         return NULL;
     }
 
-    if (EVP_Digest(key->data, key->len, digest, NULL, EVP_sha256(), NULL)
-        != 1)
+    if (ngx_amt_sha256(key->data, key->len, digest) != NGX_OK
+        || ngx_amt_keys_tag(keys, digest, tag) != NGX_OK)
     {
-        return NULL;
-    }
-
-    if (ngx_amt_keys_tag(keys, digest, tag) != NGX_OK) {
         return NULL;
     }
 
@@ -192,17 +188,21 @@ ngx_amt_keys_digest(ngx_str_t *hex, u_char *digest)
 }
 
 
+/*
+ * What the keys are searched by: nobody outside can choose how much of it is
+ * equal.  Both parts have one length, so that the plain hash of them is a
+ * keyed one.
+ */
+
 static ngx_int_t
 ngx_amt_keys_tag(ngx_amt_principals_t *keys, u_char *digest, u_char *tag)
 {
-    ngx_str_t  seed, data;
+    u_char  text[2 * NGX_AMT_DIGEST_LEN];
 
-    seed.data = keys->seed;
-    seed.len = NGX_AMT_DIGEST_LEN;
-    data.data = digest;
-    data.len = NGX_AMT_DIGEST_LEN;
+    ngx_memcpy(text, keys->seed, NGX_AMT_DIGEST_LEN);
+    ngx_memcpy(text + NGX_AMT_DIGEST_LEN, digest, NGX_AMT_DIGEST_LEN);
 
-    return ngx_amt_hmac(&seed, &data, tag);
+    return ngx_amt_sha256(text, sizeof(text), tag);
 }
 
 

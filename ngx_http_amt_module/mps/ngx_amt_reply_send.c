@@ -5,7 +5,7 @@
 
 
 #include "mps/ngx_amt_reply.h"
-#include <ngx_sha1.h>
+#include "auth/ngx_amt_hash.h"
 
 
 #define NGX_AMT_PREFLIGHT_MAX  1024
@@ -193,14 +193,13 @@ ngx_amt_reply_stream(ngx_amt_api_t *api, ngx_http_request_t *r,
 static ngx_int_t
 ngx_amt_reply_etag(ngx_http_request_t *r, ngx_str_t *body)
 {
-    u_char            sum[20], *p;
+    u_char            sum[NGX_AMT_SHA1_LEN], *p;
     ngx_str_t         in, out;
-    ngx_sha1_t        sha;
     ngx_table_elt_t  *h;
 
-    ngx_sha1_init(&sha);
-    ngx_sha1_update(&sha, body->data, body->len);
-    ngx_sha1_final(sum, &sha);
+    if (ngx_amt_sha1(body->data, body->len, sum) != NGX_OK) {
+        return NGX_ERROR;
+    }
 
     p = ngx_pnalloc(r->pool, sizeof("W/\"-\"") + NGX_SIZE_T_LEN
                              + ngx_base64_encoded_length(sizeof(sum)));
