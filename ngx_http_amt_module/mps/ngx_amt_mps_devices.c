@@ -88,11 +88,6 @@ ngx_amt_mps_devices_list(ngx_amt_flow_t *f, void *data)
 
     ngx_amt_await(f, v, ngx_amt_store_list(f, &v->query, &v->rows));
 
-    if (v->count) {
-        ngx_amt_await(f, v, ngx_amt_store_stats(f, &v->api->tenant,
-                                                &v->stats));
-    }
-
     return ngx_amt_mps_devices_listed(v);
 
 fail:
@@ -125,6 +120,7 @@ ngx_amt_mps_devices_query(ngx_amt_api_t *api, ngx_amt_mps_list_t *v)
                                               -1, -1, 1);
 
     v->count = ngx_amt_input_true(json_object_get(query, "$count"));
+    q->stats = v->count ? &v->stats : NULL;
 
     ngx_amt_mps_devices_text(query, "hostname", &q->hostname);
     ngx_amt_mps_devices_text(query, "friendlyName", &q->friendly_name);

@@ -574,18 +574,16 @@ ngx_amt_sqlite_text(sqlite3_stmt *stmt, int n, ngx_pool_t *pool,
     int            len;
     const u_char  *p;
 
-    ngx_str_null(str);
-
-    if (sqlite3_column_type(stmt, n) == SQLITE_NULL) {
-        return NGX_OK;
-    }
-
     p = sqlite3_column_text(stmt, n);
-    len = sqlite3_column_bytes(stmt, n);
 
     if (p == NULL) {
-        return NGX_ERROR;
+        ngx_str_null(str);
+
+        return (sqlite3_column_type(stmt, n) == SQLITE_NULL) ? NGX_OK
+                                                             : NGX_ERROR;
     }
+
+    len = sqlite3_column_bytes(stmt, n);
 
     /* an empty string is not null */
 

@@ -433,6 +433,10 @@ ngx_amt_store_result(ngx_amt_flow_t *f, ngx_amt_store_op_t *op)
     {
         *(ngx_array_t **) op->out = &op->rows;
 
+        if (op->query.stats) {
+            *op->query.stats = op->stats;
+        }
+
     } else {
         *(ngx_amt_store_device_t *) op->out = op->row;
     }

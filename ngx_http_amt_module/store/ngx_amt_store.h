@@ -54,6 +54,12 @@ typedef struct {
 
 
 typedef struct {
+    ngx_uint_t        total;
+    ngx_uint_t        connected;
+} ngx_amt_store_stats_t;
+
+
+typedef struct {
     ngx_str_t         tenant;
     ngx_str_t         hostname;          /* data == NULL: not asked for */
     ngx_str_t         friendly_name;
@@ -64,13 +70,9 @@ typedef struct {
                                             after the query (contract 3.3) */
     ngx_uint_t        top;
     ngx_uint_t        skip;
+    ngx_amt_store_stats_t *stats;        /* of the tenant, from the same
+                                            read; NULL: not asked for */
 } ngx_amt_store_query_t;
-
-
-typedef struct {
-    ngx_uint_t        total;
-    ngx_uint_t        connected;
-} ngx_amt_store_stats_t;
 
 
 /* tenant NULL: any tenant. */

@@ -26,7 +26,7 @@ static void ngx_amt_store_sqlite_page(sqlite3_stmt *stmt,
 static ngx_int_t ngx_amt_store_sqlite_rows(ngx_amt_sqlite_task_t *t,
     ngx_amt_sqlite_t *c, ngx_amt_store_op_t *op, sqlite3_stmt *stmt);
 static ngx_int_t ngx_amt_store_sqlite_stats(ngx_amt_sqlite_task_t *t,
-    ngx_amt_sqlite_t *c, ngx_amt_store_op_t *op);
+    ngx_amt_sqlite_t *c, ngx_amt_store_op_t *op, ngx_str_t *tenant);
 static ngx_int_t ngx_amt_store_sqlite_tags(ngx_amt_sqlite_task_t *t,
     ngx_amt_sqlite_t *c, ngx_amt_store_op_t *op);
 static ngx_int_t ngx_amt_store_sqlite_health(ngx_amt_sqlite_task_t *t,
@@ -47,7 +47,7 @@ ngx_amt_store_sqlite_read(ngx_amt_sqlite_task_t *t, ngx_amt_sqlite_t *c,
         return ngx_amt_store_sqlite_list(t, c, op);
 
     case NGX_AMT_STORE_OP_STATS:
-        return ngx_amt_store_sqlite_stats(t, c, op);
+        return ngx_amt_store_sqlite_stats(t, c, op, &op->tenant);
 
     case NGX_AMT_STORE_OP_TAGS:
         return ngx_amt_store_sqlite_tags(t, c, op);
@@ -131,6 +131,10 @@ ngx_amt_store_sqlite_list(ngx_amt_sqlite_task_t *t, ngx_amt_sqlite_t *c,
 
     } else {
         ngx_amt_sqlite_reset(stmt);
+    }
+
+    if (res == NGX_OK && op->query.stats) {
+        return ngx_amt_store_sqlite_stats(t, c, op, &op->query.tenant);
     }
 
     return res;
@@ -271,7 +275,7 @@ static ngx_int_t
 ngx_amt_store_sqlite_rows(ngx_amt_sqlite_task_t *t, ngx_amt_sqlite_t *c,
     ngx_amt_store_op_t *op, sqlite3_stmt *stmt)
 {
-    int                      rc, i;
+    int                      rc;
     size_t                   size;
     ngx_amt_store_device_t  *row;
 
@@ -294,18 +298,6 @@ ngx_amt_store_sqlite_rows(ngx_amt_sqlite_task_t *t, ngx_amt_sqlite_t *c,
             continue;
         }
 
-        size += sizeof(ngx_amt_store_device_t);
-
-        for (i = 0; i < 9; i++) {
-            size += sqlite3_column_bytes(stmt, i);
-        }
-
-        if (size > NGX_AMT_STORE_SQLITE_MAX_BYTES) {
-            t->code = NGX_AMT_ERR_INVALID;
-            t->text = "the result is too large, ask for smaller pages";
-            return NGX_ERROR;
-        }
-
         row = ngx_array_push(&op->rows);
 
         if (row == NULL
@@ -313,13 +305,25 @@ ngx_amt_store_sqlite_rows(ngx_amt_sqlite_task_t *t, ngx_amt_sqlite_t *c,
         {
             return ngx_amt_store_sqlite_no_memory(t);
         }
+
+        size += sizeof(ngx_amt_store_device_t) + row->guid.len
+                + row->hostname.len + row->tags.len + row->mps_instance.len
+                + row->mps_username.len + row->tenant.len
+                + row->friendly_name.len + row->dns_suffix.len
+                + row->device_info.len;
+
+        if (size > NGX_AMT_STORE_SQLITE_MAX_BYTES) {
+            t->code = NGX_AMT_ERR_INVALID;
+            t->text = "the result is too large, ask for smaller pages";
+            return NGX_ERROR;
+        }
     }
 }
 
 
 static ngx_int_t
 ngx_amt_store_sqlite_stats(ngx_amt_sqlite_task_t *t, ngx_amt_sqlite_t *c,
-    ngx_amt_store_op_t *op)
+    ngx_amt_store_op_t *op, ngx_str_t *tenant)
 {
     int            rc;
     ngx_int_t      res;
@@ -330,7 +334,7 @@ ngx_amt_store_sqlite_stats(ngx_amt_sqlite_task_t *t, ngx_amt_sqlite_t *c,
         return ngx_amt_sqlite_error(c, t, sqlite3_errcode(c->db), "stats");
     }
 
-    (void) ngx_amt_sqlite_bind(stmt, 1, &op->tenant);
+    (void) ngx_amt_sqlite_bind(stmt, 1, tenant);
 
     rc = sqlite3_step(stmt);
     res = NGX_OK;
