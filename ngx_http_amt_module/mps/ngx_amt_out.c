@@ -139,9 +139,26 @@ ngx_amt_out_close(ngx_amt_out_t *o, u_char c)
 void
 ngx_amt_out_key(ngx_amt_out_t *o, const char *name)
 {
-    ngx_amt_out_comma(o);
-    ngx_amt_out_quoted(o, (u_char *) name, ngx_strlen(name));
-    ngx_amt_out_raw(o, ":", 1);
+    size_t   len;
+    u_char  *p;
+
+    len = ngx_strlen(name);
+
+    p = ngx_amt_out_room(o, len + sizeof(",\"\":") - 1);
+    if (p == NULL) {
+        return;
+    }
+
+    if (o->comma) {
+        *p++ = ',';
+    }
+
+    *p++ = '"';
+    p = ngx_cpymem(p, name, len);
+    *p++ = '"';
+    *p++ = ':';
+
+    o->pos = p;
     o->comma = 0;
 }
 
@@ -171,10 +188,25 @@ ngx_amt_out_cstring(ngx_amt_out_t *o, const char *s)
 void
 ngx_amt_out_int(ngx_amt_out_t *o, int64_t n)
 {
-    u_char  buf[NGX_INT64_LEN];
+    u_char     buf[NGX_INT64_LEN], *p;
+    uint64_t   u;
+
+    /* without a format: lists are full of numbers */
+
+    p = buf + sizeof(buf);
+    u = n < 0 ? 0 - (uint64_t) n : (uint64_t) n;
+
+    do {
+        *--p = (u_char) ('0' + u % 10);
+        u /= 10;
+    } while (u);
+
+    if (n < 0) {
+        *--p = '-';
+    }
 
     ngx_amt_out_comma(o);
-    ngx_amt_out_raw(o, buf, ngx_sprintf(buf, "%L", n) - buf);
+    ngx_amt_out_raw(o, p, buf + sizeof(buf) - p);
 }
 
 
@@ -260,6 +292,9 @@ ngx_amt_out_nested(ngx_amt_out_t *o, json_t *value, ngx_uint_t depth)
         break;
 
     case JSON_INTEGER:
+        ngx_amt_out_int(o, json_integer_value(value));
+        break;
+
     case JSON_REAL:
         ngx_amt_out_comma(o);
         n = ngx_amt_number_text(value, buf);
@@ -295,23 +330,38 @@ static void
 ngx_amt_out_quoted(ngx_amt_out_t *o, const u_char *p, size_t len)
 {
     u_char         c, *d;
-    size_t         i, run;
+    const u_char  *last, *run;
     static u_char  hex[] = "0123456789abcdef";
 
-    ngx_amt_out_raw(o, "\"", 1);
+    last = p + len;
 
-    for (i = 0, run = 0; i < len; i++) {
-        c = p[i];
+    if (ngx_amt_out_room(o, len + 2) == NULL) {
+        return;
+    }
 
-        if (c >= 0x20 && c != '"' && c != '\\') {
-            run++;
-            continue;
+    d = o->pos;
+    *d++ = '"';
+
+    for ( ;; ) {
+
+        for (run = p; p < last; p++) {
+            if (*p < 0x20 || *p == '"' || *p == '\\') {
+                break;
+            }
         }
 
-        ngx_amt_out_raw(o, p + i - run, run);
-        run = 0;
+        d = ngx_cpymem(d, run, p - run);
 
-        if (ngx_amt_out_room(o, 6) == NULL) {
+        if (p == last) {
+            break;
+        }
+
+        c = *p++;
+        o->pos = d;
+
+        /* the escape, what is left, and the quote */
+
+        if (ngx_amt_out_room(o, 6 + (last - p) + 1) == NULL) {
             return;
         }
 
@@ -345,12 +395,10 @@ ngx_amt_out_quoted(ngx_amt_out_t *o, const u_char *p, size_t len)
             *d++ = hex[c >> 4];
             *d++ = hex[c & 0xf];
         }
-
-        o->pos = d;
     }
 
-    ngx_amt_out_raw(o, p + len - run, run);
-    ngx_amt_out_raw(o, "\"", 1);
+    *d++ = '"';
+    o->pos = d;
 }
 
 

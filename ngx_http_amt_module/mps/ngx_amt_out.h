@@ -41,7 +41,7 @@ void ngx_amt_out_text(ngx_amt_out_t *o, const char *text);
 void ngx_amt_out_open(ngx_amt_out_t *o, u_char c);
 void ngx_amt_out_close(ngx_amt_out_t *o, u_char c);
 
-/* "name": */
+/* "name": - a constant, in which nothing has to be escaped */
 void ngx_amt_out_key(ngx_amt_out_t *o, const char *name);
 
 /*
