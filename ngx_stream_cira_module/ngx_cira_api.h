@@ -216,9 +216,12 @@ ngx_cira_api_find(ngx_cycle_t *cycle)
     ngx_uint_t       i;
     ngx_cira_api_t  *api;
 
+    /* nearly no module has a spare hook: names are compared rarely */
+
     for (i = 0; cycle->modules[i]; i++) {
-        if (ngx_strcmp(cycle->modules[i]->name, "ngx_stream_cira_module")
-            == 0)
+        if (cycle->modules[i]->spare_hook0
+            && ngx_strcmp(cycle->modules[i]->name, "ngx_stream_cira_module")
+               == 0)
         {
             api = (ngx_cira_api_t *) cycle->modules[i]->spare_hook0;
 

@@ -187,8 +187,10 @@ ngx_amt_mps_identity(ngx_amt_api_t *api)
 ngx_int_t
 ngx_amt_mps_check(ngx_amt_api_t *api, ngx_http_request_t *r)
 {
-    ngx_int_t        rc;
-    ngx_amt_input_t  in;
+    ngx_int_t               rc;
+    ngx_uint_t              places;
+    ngx_amt_input_t         in;
+    const ngx_amt_check_t  *check;
 
     api->query = ngx_amt_body_query(api->pool, &r->args);
 
@@ -200,20 +202,45 @@ ngx_amt_mps_check(ngx_amt_api_t *api, ngx_http_request_t *r)
         return NGX_OK;
     }
 
+    places = 0;
+
+    for (check = api->route->checks; check->field; check++) {
+        places |= check->in ? check->in : NGX_AMT_IN_ALL;
+    }
+
+    /* what no check asks for is not made */
+
     rc = NGX_ERROR;
+
+    ngx_memzero(&in, sizeof(ngx_amt_input_t));
 
     in.body = api->body;
     in.query = api->query;
-    in.headers = ngx_amt_body_headers(r);
-    in.cookies = ngx_amt_body_cookies(r);
-    in.params = json_object();
 
-    if (in.headers == NULL || in.cookies == NULL || in.params == NULL) {
-        goto done;
+    if (places & NGX_AMT_IN_HEADERS) {
+        in.headers = ngx_amt_body_headers(r);
+
+        if (in.headers == NULL) {
+            goto done;
+        }
     }
 
-    if (ngx_amt_route_members(api, 0, in.params) != NGX_OK) {
-        goto done;
+    if (places & NGX_AMT_IN_COOKIES) {
+        in.cookies = ngx_amt_body_cookies(r);
+
+        if (in.cookies == NULL) {
+            goto done;
+        }
+    }
+
+    if (places & NGX_AMT_IN_PARAMS) {
+        in.params = json_object();
+
+        if (in.params == NULL
+            || ngx_amt_route_members(api, 0, in.params) != NGX_OK)
+        {
+            goto done;
+        }
     }
 
     rc = ngx_amt_validate(api->route->checks, &in, api->pool,

@@ -18,8 +18,7 @@ static ngx_int_t ngx_amt_route_cut(u_char *p, u_char *last,
     ngx_str_t *segment, ngx_uint_t *n);
 static ngx_int_t ngx_amt_route_params(ngx_amt_api_t *api,
     ngx_str_t *params);
-static ngx_int_t ngx_amt_route_fixed(ngx_str_t *segment, const char *text,
-    size_t len);
+static ngx_int_t ngx_amt_route_fixed(ngx_str_t *segment, const char *text);
 static ngx_int_t ngx_amt_route_match(const ngx_amt_route_t *route,
     ngx_str_t *segment, ngx_uint_t n, ngx_str_t *params);
 
@@ -188,12 +187,12 @@ ngx_amt_route_split(ngx_amt_api_t *api, ngx_str_t *uri, ngx_str_t *prefix,
     /* the login of the reference gateway's layout: contract 1.9 */
 
     skip = (prefix->len && i == 4
-            && ngx_amt_route_fixed(&segment[0], "login", 5) == NGX_OK
-            && ngx_amt_route_fixed(&segment[3], "authorize", 9) == NGX_OK);
+            && ngx_amt_route_fixed(&segment[0], "login") == NGX_OK
+            && ngx_amt_route_fixed(&segment[3], "authorize") == NGX_OK);
 
     if (i < skip + 3
-        || ngx_amt_route_fixed(&segment[skip], "api", 3) != NGX_OK
-        || ngx_amt_route_fixed(&segment[skip + 1], "v1", 2) != NGX_OK)
+        || ngx_amt_route_fixed(&segment[skip], "api") != NGX_OK
+        || ngx_amt_route_fixed(&segment[skip + 1], "v1") != NGX_OK)
     {
         return NGX_DECLINED;
     }
@@ -248,19 +247,21 @@ ngx_amt_route_cut(u_char *p, u_char *last, ngx_str_t *segment, ngx_uint_t *n)
 }
 
 
-/* Compares a percent-encoded segment with fixed text, ignoring case. */
+/*
+ * Compares a percent-encoded segment with fixed text, which ends with a slash
+ * or as a string does, ignoring case.
+ */
 
 static ngx_int_t
-ngx_amt_route_fixed(ngx_str_t *segment, const char *text, size_t len)
+ngx_amt_route_fixed(ngx_str_t *segment, const char *text)
 {
-    size_t     i;
     u_char    *p, *last, c;
     ngx_int_t  n;
 
     p = segment->data;
     last = p + segment->len;
 
-    for (i = 0; i < len; i++) {
+    for ( /* void */ ; *text && *text != '/'; text++) {
 
         if (p == last) {
             return NGX_DECLINED;
@@ -284,7 +285,7 @@ ngx_amt_route_fixed(ngx_str_t *segment, const char *text, size_t len)
             p += 2;
         }
 
-        if (ngx_tolower(c) != ngx_tolower(text[i])) {
+        if (ngx_tolower(c) != ngx_tolower(*text)) {
             return NGX_DECLINED;
         }
     }
@@ -297,9 +298,8 @@ static ngx_int_t
 ngx_amt_route_match(const ngx_amt_route_t *route, ngx_str_t *segment,
     ngx_uint_t n, ngx_str_t *params)
 {
-    size_t       len;
     ngx_uint_t   i, k;
-    const char  *p, *end;
+    const char  *p;
 
     p = route->path;
 
@@ -309,9 +309,6 @@ ngx_amt_route_match(const ngx_amt_route_t *route, ngx_str_t *segment,
             return NGX_DECLINED;
         }
 
-        end = strchr(p, '/');
-        len = end ? (size_t) (end - p) : strlen(p);
-
         if (*p == ':') {
 
             if (k == NGX_AMT_API_PARAMS) {
@@ -320,11 +317,15 @@ ngx_amt_route_match(const ngx_amt_route_t *route, ngx_str_t *segment,
 
             params[k++] = segment[i];
 
-        } else if (ngx_amt_route_fixed(&segment[i], p, len) != NGX_OK) {
+        } else if (ngx_amt_route_fixed(&segment[i], p) != NGX_OK) {
             return NGX_DECLINED;
         }
 
-        p = end ? end + 1 : NULL;
+        p = strchr(p, '/');
+
+        if (p) {
+            p++;
+        }
     }
 
     return p == NULL ? NGX_OK : NGX_DECLINED;
