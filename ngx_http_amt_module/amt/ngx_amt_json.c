@@ -12,7 +12,7 @@
 
 static json_t *ngx_amt_json_value(ngx_amt_xml_t *x);
 static json_t *ngx_amt_json_children(ngx_amt_xml_t *x);
-static ngx_int_t ngx_amt_json_add(json_t *object, const char *key,
+static ngx_int_t ngx_amt_json_add(json_t *object, ngx_str_t *name,
     json_t *value);
 static ngx_uint_t ngx_amt_json_is_text(ngx_str_t *name);
 static ngx_uint_t ngx_amt_json_number(ngx_str_t *s, double *d);
@@ -47,7 +47,6 @@ ngx_amt_json_object(ngx_amt_xml_t *x)
 static json_t *
 ngx_amt_json_children(ngx_amt_xml_t *x)
 {
-    u_char          key[NGX_AMT_XML_MAX_NAME + 1];
     json_t         *object;
     ngx_amt_xml_t  *child;
 
@@ -66,9 +65,7 @@ ngx_amt_json_children(ngx_amt_xml_t *x)
 
     for (child = x->first; child; child = child->next) {
 
-        ngx_cpystrn(key, child->name.data, child->name.len + 1);
-
-        if (ngx_amt_json_add(object, (char *) key,
+        if (ngx_amt_json_add(object, &child->name,
                              ngx_amt_json_element(child))
             != NGX_OK)
         {
@@ -86,21 +83,28 @@ failed:
 }
 
 
-/* The second of a name makes an array; an element's value never is one. */
+/*
+ * The second of a name makes an array; an element's value never is one.  All
+ * of a document is valid UTF-8, which is not checked again.
+ */
 
 static ngx_int_t
-ngx_amt_json_add(json_t *object, const char *key, json_t *value)
+ngx_amt_json_add(json_t *object, ngx_str_t *name, json_t *value)
 {
-    json_t  *old, *array;
+    json_t      *old, *array;
+    const char  *key;
 
     if (value == NULL) {
         return NGX_ERROR;
     }
 
-    old = json_object_get(object, key);
+    key = (const char *) name->data;
+
+    old = json_object_getn(object, key, name->len);
 
     if (old == NULL) {
-        return ngx_amt_json_set(object, key, value);
+        return json_object_setn_new_nocheck(object, key, name->len, value)
+               == 0 ? NGX_OK : NGX_ERROR;
     }
 
     if (json_is_array(old)) {
@@ -120,7 +124,8 @@ ngx_amt_json_add(json_t *object, const char *key, json_t *value)
         return NGX_ERROR;
     }
 
-    return ngx_amt_json_set(object, key, array);
+    return json_object_setn_new_nocheck(object, key, name->len, array) == 0
+           ? NGX_OK : NGX_ERROR;
 }
 
 
@@ -165,7 +170,7 @@ ngx_amt_json_value(ngx_amt_xml_t *x)
         }
     }
 
-    return json_stringn((char *) s.data, s.len);
+    return json_stringn_nocheck((char *) s.data, s.len);
 }
 
 

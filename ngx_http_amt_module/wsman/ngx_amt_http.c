@@ -16,6 +16,8 @@
 #define NGX_AMT_HTTP_LINE        512
 
 
+static size_t ngx_amt_http_text(ngx_amt_http_response_t *r, u_char *p,
+    u_char *last);
 static ngx_int_t ngx_amt_http_line(ngx_amt_http_response_t *r, u_char ch);
 static ngx_int_t ngx_amt_http_grow(ngx_amt_http_response_t *r);
 static ngx_int_t ngx_amt_http_status(ngx_amt_http_response_t *r);
@@ -82,6 +84,13 @@ ngx_amt_http_parse(ngx_amt_http_response_t *r, u_char **pos, u_char *last)
         case sw_status:
         case sw_header:
         case sw_trailer:
+            n = ngx_amt_http_text(r, p, last);
+
+            if (n) {
+                p += n;
+                break;
+            }
+
             rc = ngx_amt_http_line(r, *p++);
             break;
 
@@ -194,6 +203,34 @@ ngx_amt_http_parse(ngx_amt_http_response_t *r, u_char **pos, u_char *last)
     *pos = p;
 
     return rc;
+}
+
+
+/*
+ * Plain characters of a line, as many as there is room for; what needs a
+ * closer look is left to ngx_amt_http_line().
+ */
+
+static size_t
+ngx_amt_http_text(ngx_amt_http_response_t *r, u_char *p, u_char *last)
+{
+    size_t  n, max;
+
+    if (r->line && r->head[r->line - 1] == CR) {
+        return 0;
+    }
+
+    max = ngx_min((size_t) (last - p), r->line_size - r->line);
+    max = ngx_min(max, NGX_AMT_HTTP_MAX_HEAD - r->head_size);
+
+    for (n = 0; n < max && p[n] >= 0x20 && p[n] != 0x7f; n++) {
+        r->head[r->line + n] = p[n];
+    }
+
+    r->line += n;
+    r->head_size += n;
+
+    return n;
 }
 
 

@@ -48,6 +48,7 @@ typedef struct {
 
 static ngx_int_t ngx_amt_xml_clean(ngx_pool_t *pool, ngx_str_t *in,
     ngx_str_t *out);
+static u_char *ngx_amt_xml_plain(u_char *p, u_char *last);
 static void XMLCALL ngx_amt_xml_start(void *data, const XML_Char *name,
     const XML_Char **attrs);
 static ngx_int_t ngx_amt_xml_name(ngx_amt_xml_reader_t *rd,
@@ -144,15 +145,10 @@ ngx_amt_xml_clean(ngx_pool_t *pool, ngx_str_t *in, ngx_str_t *out)
     last = in->data + in->len;
     bad = 0;
 
-    for (p = in->data; p < last; p += n ? n : 1) {
-
-        /* most of it */
-
-        if (*p >= 0x20 && *p < 0x80) {
-            n = 1;
-            continue;
-        }
-
+    for (p = ngx_amt_xml_plain(in->data, last);
+         p < last;
+         p = ngx_amt_xml_plain(p + (n ? n : 1), last))
+    {
         n = ngx_amt_xml_char_len(p, last);
 
         if (n == 0) {
@@ -188,6 +184,34 @@ ngx_amt_xml_clean(ngx_pool_t *pool, ngx_str_t *in, ngx_str_t *out)
     out->len = q - out->data;
 
     return NGX_OK;
+}
+
+
+/* Skips ASCII without control characters: most of it, so in words. */
+
+static u_char *
+ngx_amt_xml_plain(u_char *p, u_char *last)
+{
+    uint64_t  w;
+
+    while (last - p >= (ptrdiff_t) sizeof(uint64_t)) {
+
+        ngx_memcpy(&w, p, sizeof(uint64_t));
+
+        /* a high bit, or a byte below 0x20, which borrows one */
+
+        if ((w | (w - 0x2020202020202020ULL)) & 0x8080808080808080ULL) {
+            break;
+        }
+
+        p += sizeof(uint64_t);
+    }
+
+    while (p < last && *p >= 0x20 && *p < 0x80) {
+        p++;
+    }
+
+    return p;
 }
 
 
@@ -296,21 +320,15 @@ ngx_amt_xml_name(ngx_amt_xml_reader_t *rd, ngx_amt_xml_t *x,
 
     /* expat refuses the separator inside of a namespace itself */
 
-    local = name;
+    local = strchr(name, NGX_AMT_XML_SEPARATOR);
 
-    for (len = 0; len <= NGX_AMT_XML_MAX_URI && name[len]; len++) {
-        if (name[len] == NGX_AMT_XML_SEPARATOR) {
-            local = name + len + 1;
-            break;
+    if (local) {
+        len = local - name;
+
+        if (len > NGX_AMT_XML_MAX_URI) {
+            ngx_amt_xml_refuse(rd, "namespace too long");
+            return NGX_ERROR;
         }
-    }
-
-    if (len > NGX_AMT_XML_MAX_URI) {
-        ngx_amt_xml_refuse(rd, "namespace too long");
-        return NGX_ERROR;
-    }
-
-    if (local != name) {
 
         uri = ngx_amt_xml_uri(rd, name, len);
         if (uri == NULL) {
@@ -318,11 +336,13 @@ ngx_amt_xml_name(ngx_amt_xml_reader_t *rd, ngx_amt_xml_t *x,
         }
 
         x->uri = *uri;
+        local++;
+
+    } else {
+        local = name;
     }
 
-    for (len = 0; len <= NGX_AMT_XML_MAX_NAME && local[len]; len++) {
-        /* void */
-    }
+    len = ngx_strlen(local);
 
     if (len > NGX_AMT_XML_MAX_NAME || len > (size_t) (rd->end - rd->pos)) {
         ngx_amt_xml_refuse(rd, "name too long");
