@@ -35,6 +35,7 @@
 
 
 #include "device/ngx_amt_device.h"
+#include "mps/ngx_amt_out.h"
 #include <jansson.h>
 
 
@@ -51,11 +52,13 @@ typedef struct {
  * What a capability found.  json is a new reference and belongs to the
  * caller, who keeps the result in a frame with a drop that calls
  * json_decref(): a cancelled flow must not leak it.  It is written once, at
- * the end.
+ * the end.  Long lists come as text instead: a tree of them would cost much
+ * more than all the rest of the call.
  */
 
 typedef struct {
-    json_t                    *json;     /* NULL: empty body */
+    json_t                    *json;     /* NULL: empty body, or out */
+    ngx_amt_out_t              out;      /* JSON text; start NULL: none */
     ngx_uint_t                 status;   /* of the REST answer; 0: 200 */
 
     const char                *title;    /* of a refusal, or NULL */
@@ -63,6 +66,7 @@ typedef struct {
                                             flow's pool */
 
     ngx_str_t                  guid;     /* from the caller: G of the texts */
+    ngx_pool_t                *pool;     /* from the caller: for out */
 } ngx_amt_result_t;
 
 

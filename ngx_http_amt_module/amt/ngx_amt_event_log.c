@@ -5,17 +5,17 @@
 
 
 #include "amt/ngx_amt_event_log.h"
-#include "amt/ngx_amt_event_record.h"
-#include "amt/ngx_amt_json.h"
 
 
 #define NGX_AMT_EVENT_LOG_READS     64   /* answers, at most */
 #define NGX_AMT_EVENT_LOG_NO_FIRST  2    /* no record: PositionToFirst... */
 #define NGX_AMT_EVENT_LOG_NO_MORE   3    /* no record: GetRecords */
+#define NGX_AMT_EVENT_LOG_TEXT      448  /* bytes of a record's text, most */
 
 
 typedef struct {
     ngx_amt_cap_t    cap;
+    ngx_array_t      records;            /* of ngx_amt_event_bytes_t */
     ngx_uint_t       iteration;
     ngx_uint_t       reads;
     ngx_uint_t       more;
@@ -47,8 +47,10 @@ ngx_amt_event_log_body(ngx_amt_flow_t *f, void *data)
 
     ngx_amt_begin(f, c);
 
-    c->json = json_array();
-    if (c->json == NULL) {
+    if (ngx_array_init(&v->records, f->pool, NGX_AMT_EVENT_MAX,
+                       sizeof(ngx_amt_event_bytes_t))
+        != NGX_OK)
+    {
         return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
     }
 
@@ -77,11 +79,15 @@ ngx_amt_event_log_body(ngx_amt_flow_t *f, void *data)
         }
     }
 
-    if (c->input == NULL) {
-        return ngx_amt_cap_done(f, c, json_incref(c->json));
+    ngx_amt_out_init(&c->result->out, c->result->pool,
+                     64 + v->records.nelts * NGX_AMT_EVENT_LOG_TEXT);
+    ngx_amt_event_log_write(&c->result->out, &v->records, c->input);
+
+    if (c->result->out.error) {
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
     }
 
-    return ngx_amt_cap_done(f, c, ngx_amt_event_log_slice(c->json, c->input));
+    return NGX_OK;
 
 fail:
 
@@ -143,12 +149,11 @@ ngx_amt_event_log_value(ngx_amt_flow_t *f, ngx_amt_event_log_t *v,
 static ngx_int_t
 ngx_amt_event_log_add(ngx_amt_flow_t *f, ngx_amt_event_log_t *v)
 {
-    size_t      before;
-    ngx_uint_t  bad;
+    ngx_uint_t  bad, before;
 
-    before = json_array_size(v->cap.json);
+    before = v->records.nelts;
 
-    if (ngx_amt_event_log_answer(v->cap.res.content, v->cap.json, &bad)
+    if (ngx_amt_event_log_answer(v->cap.res.content, &v->records, &bad)
         != NGX_OK)
     {
         return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
@@ -159,8 +164,8 @@ ngx_amt_event_log_add(ngx_amt_flow_t *f, ngx_amt_event_log_t *v)
                       "%ui event records of the device are malformed", bad);
     }
 
-    v->more = json_array_size(v->cap.json) > before
-              && json_array_size(v->cap.json) < NGX_AMT_EVENT_MAX
+    v->more = v->records.nelts > before
+              && v->records.nelts < NGX_AMT_EVENT_MAX
               && ngx_amt_xml_bool(v->cap.res.content, "NoMoreRecords", 1)
                  == 0;
 
@@ -185,77 +190,72 @@ ngx_amt_event_log_input(ngx_pool_t *pool, ngx_uint_t iteration,
 
 
 ngx_int_t
-ngx_amt_event_log_answer(ngx_amt_xml_t *output, json_t *records,
+ngx_amt_event_log_answer(ngx_amt_xml_t *output, ngx_array_t *records,
     ngx_uint_t *bad)
 {
-    json_t         *json;
-    ngx_int_t       rc;
-    ngx_amt_xml_t  *x;
+    ngx_amt_xml_t          *x;
+    ngx_amt_event_bytes_t   record, *r;
 
     *bad = 0;
 
     for (x = ngx_amt_xml_child(output, "RecordArray");
-         x && json_array_size(records) < NGX_AMT_EVENT_MAX;
+         x && records->nelts < NGX_AMT_EVENT_MAX;
          x = ngx_amt_xml_again(x))
     {
-        rc = ngx_amt_event_record_base64(&x->text, &json);
-
-        if (rc == NGX_DECLINED) {
+        if (ngx_amt_event_decode(&x->text, record) != NGX_OK) {
             (*bad)++;
             continue;
         }
 
-        if (rc != NGX_OK || json_array_append_new(records, json) != 0) {
+        r = ngx_array_push(records);
+        if (r == NULL) {
             return NGX_ERROR;
         }
+
+        ngx_memcpy(r, record, NGX_AMT_EVENT_RECORD);
     }
 
     return NGX_OK;
 }
 
 
-json_t *
-ngx_amt_event_log_slice(json_t *records, json_t *input)
+void
+ngx_amt_event_log_write(ngx_amt_out_t *o, ngx_array_t *records,
+    json_t *input)
 {
-    size_t   i, n, skip, last;
-    json_t  *json, *slice, *record, *time, *top;
+    json_t                 *top;
+    ngx_uint_t              i, last, n;
+    ngx_amt_event_bytes_t  *record;
 
-    n = json_array_size(records);
-
-    top = json_object_get(input, "top");
-    skip = (size_t) json_integer_value(json_object_get(input, "skip"));
-    skip = ngx_min(skip, n);
-
+    record = records->elts;
+    n = records->nelts;
+    i = 0;
     last = n;
 
-    if (top && (size_t) json_integer_value(top) < n - skip) {
-        last = skip + (size_t) json_integer_value(top);
-    }
+    if (input) {
+        top = json_object_get(input, "top");
+        i = (ngx_uint_t) json_integer_value(json_object_get(input, "skip"));
+        i = ngx_min(i, n);
 
-    slice = json_array();
-
-    for (i = skip; i < last; i++) {
-
-        record = json_array_get(records, i);
-        time = json_object_get(record, "TimeStamp");
-
-        if ((time && json_object_set(record, "Time", time) != 0)
-            || json_array_append(slice, record) != 0)
-        {
-            json_decref(slice);
-            return NULL;
+        if (top && (ngx_uint_t) json_integer_value(top) < n - i) {
+            last = i + (ngx_uint_t) json_integer_value(top);
         }
+
+        ngx_amt_out_open(o, '{');
+        ngx_amt_out_key(o, "records");
     }
 
-    json = json_object();
+    ngx_amt_out_open(o, '[');
 
-    if (ngx_amt_json_set(json, "records", slice) != NGX_OK
-        || ngx_amt_json_set(json, "hasMoreRecords", json_boolean(last < n))
-           != NGX_OK)
-    {
-        json_decref(json);
-        return NULL;
+    for ( /* void */ ; i < last; i++) {
+        ngx_amt_event_record(o, record[i], input != NULL);
     }
 
-    return json;
+    ngx_amt_out_close(o, ']');
+
+    if (input) {
+        ngx_amt_out_key(o, "hasMoreRecords");
+        ngx_amt_out_bool(o, last < n);
+        ngx_amt_out_close(o, '}');
+    }
 }

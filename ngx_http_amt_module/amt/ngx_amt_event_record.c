@@ -5,11 +5,10 @@
 
 
 #include "amt/ngx_amt_event_record.h"
-#include "amt/ngx_amt_datetime.h"
-#include "amt/ngx_amt_json.h"
 
 
 #define NGX_AMT_EVENT_DATA      13       /* offset of 8 bytes */
+#define NGX_AMT_EVENT_TEXT      128      /* bytes of a made Desc */
 
 #define NGX_AMT_SENSOR_AUTH      6
 #define NGX_AMT_SENSOR_FIRMWARE  15
@@ -29,33 +28,33 @@ static const char *ngx_amt_event_state(ngx_uint_t state);
 
 
 ngx_int_t
-ngx_amt_event_record_base64(ngx_str_t *text, json_t **json)
+ngx_amt_event_decode(ngx_str_t *text, u_char *record)
 {
     u_char     buf[NGX_AMT_EVENT_RECORD + 3];
     ngx_str_t  raw;
 
-    *json = NULL;
-
-    if (ngx_base64_decoded_length(text->len) > sizeof(buf)) {
+    if (text->len == 0 || ngx_base64_decoded_length(text->len) > sizeof(buf)) {
         return NGX_DECLINED;
     }
 
     raw.data = buf;
     raw.len = 0;
 
-    if (text->len == 0 || ngx_decode_base64(&raw, text) != NGX_OK) {
+    if (ngx_decode_base64(&raw, text) != NGX_OK
+        || raw.len != NGX_AMT_EVENT_RECORD)
+    {
         return NGX_DECLINED;
     }
 
-    return ngx_amt_event_record(&raw, json);
+    ngx_memcpy(record, buf, NGX_AMT_EVENT_RECORD);
+
+    return NGX_OK;
 }
 
 
-ngx_int_t
-ngx_amt_event_record(ngx_str_t *record, json_t **json)
+void
+ngx_amt_event_record(ngx_amt_out_t *o, u_char *p, ngx_uint_t twice)
 {
-    u_char      *p;
-    json_t      *o, *data, *desc;
     uint32_t     time;
     ngx_uint_t   i;
 
@@ -75,141 +74,112 @@ ngx_amt_event_record(ngx_str_t *record, json_t **json)
         { NULL, 0 }
     };
 
-    *json = NULL;
-
-    if (record->len != NGX_AMT_EVENT_RECORD) {
-        return NGX_DECLINED;
-    }
-
-    p = record->data;
-
-    o = json_object();
-    if (o == NULL) {
-        return NGX_ERROR;
-    }
+    ngx_amt_out_open(o, '{');
 
     for (i = 0; members[i].name; i++) {
-        if (ngx_amt_json_set(o, members[i].name,
-                             json_integer(p[members[i].offset]))
-            != NGX_OK)
-        {
-            goto failed;
-        }
+        ngx_amt_out_key(o, members[i].name);
+        ngx_amt_out_int(o, p[members[i].offset]);
     }
 
-    data = json_array();
-
-    if (ngx_amt_json_set(o, "EventData", data) != NGX_OK) {
-        goto failed;
-    }
+    ngx_amt_out_key(o, "EventData");
+    ngx_amt_out_open(o, '[');
 
     for (i = NGX_AMT_EVENT_DATA; i < NGX_AMT_EVENT_RECORD; i++) {
-        if (json_array_append_new(data, json_integer(p[i])) != 0) {
-            goto failed;
-        }
+        ngx_amt_out_int(o, p[i]);
     }
+
+    ngx_amt_out_close(o, ']');
 
     time = (uint32_t) p[0] | (uint32_t) p[1] << 8 | (uint32_t) p[2] << 16
            | (uint32_t) p[3] << 24;
 
-    if (time != 0 && time != 0xffffffff
-        && ngx_amt_json_set(o, "TimeStamp",
-                            ngx_amt_datetime_json((int64_t) time * 1000))
-           != NGX_OK)
-    {
-        goto failed;
+    if (time == 0xffffffff) {
+        time = 0;
     }
 
-    if (ngx_amt_json_set(o, "EntityStr",
-                         json_string(ngx_amt_event_entity(p[11])))
-        != NGX_OK
-        || ngx_amt_event_desc(p[5], p[7], p + NGX_AMT_EVENT_DATA, &desc)
-           != NGX_OK)
-    {
-        goto failed;
+    if (time) {
+        ngx_amt_out_key(o, "TimeStamp");
+        ngx_amt_out_time(o, (int64_t) time * 1000);
     }
 
-    if (desc && ngx_amt_json_set(o, "Desc", desc) != NGX_OK) {
-        goto failed;
+    ngx_amt_out_key(o, "EntityStr");
+    ngx_amt_out_cstring(o, ngx_amt_event_entity(p[11]));
+
+    ngx_amt_event_desc(o, p[5], p[7], p + NGX_AMT_EVENT_DATA);
+
+    if (time && twice) {
+        ngx_amt_out_key(o, "Time");
+        ngx_amt_out_time(o, (int64_t) time * 1000);
     }
 
-    *json = o;
-
-    return NGX_OK;
-
-failed:
-
-    json_decref(o);
-
-    return NGX_ERROR;
+    ngx_amt_out_close(o, '}');
 }
 
 
-ngx_int_t
-ngx_amt_event_desc(ngx_uint_t sensor, ngx_uint_t offset, u_char *e,
-    json_t **json)
+void
+ngx_amt_event_desc(ngx_amt_out_t *o, ngx_uint_t sensor, ngx_uint_t offset,
+    u_char *e)
 {
+    char         buf[NGX_AMT_EVENT_TEXT];
     const char  *text;
 
-    *json = NULL;
+    text = buf;
 
     switch (sensor) {
 
     case NGX_AMT_SENSOR_AUTH:
-        *json = json_sprintf("Authentication failed %d times. The system may "
-                             "be under attack.", e[1] + 256 * e[2]);
+        (void) snprintf(buf, sizeof(buf), "Authentication failed %d times. "
+                        "The system may be under attack.",
+                        e[1] + 256 * e[2]);
         break;
 
     case NGX_AMT_SENSOR_FIRMWARE:
-
-        if (e[0] == NGX_AMT_EVENT_INVALID) {
-            *json = json_string("Invalid Data");
-            break;
-        }
-
-        text = ngx_amt_event_firmware(offset, e[1]);
+        text = (e[0] == NGX_AMT_EVENT_INVALID)
+               ? "Invalid Data" : ngx_amt_event_firmware(offset, e[1]);
 
         if (text == NULL) {
-            return NGX_OK;
+            return;
         }
 
-        *json = json_string(text);
         break;
 
     case NGX_AMT_SENSOR_WATCHDOG:
 
         if (e[0] != NGX_AMT_EVENT_AGENT) {
-            *json = json_null();
-            break;
+            ngx_amt_out_key(o, "Desc");
+            ngx_amt_out_value(o, NULL);
+            return;
         }
 
-        *json = json_sprintf("Agent watchdog %02X%02X%02X%02X-%02X%02X-... "
-                             "changed to %s", e[4], e[3], e[2], e[1], e[6],
-                             e[5], ngx_amt_event_state(e[7]));
+        (void) snprintf(buf, sizeof(buf), "Agent watchdog %02X%02X%02X%02X-"
+                        "%02X%02X-... changed to %s", e[4], e[3], e[2], e[1],
+                        e[6], e[5], ngx_amt_event_state(e[7]));
         break;
 
     case NGX_AMT_SENSOR_MEDIA:
-        *json = json_string("No bootable media");
+        text = "No bootable media";
         break;
 
     case NGX_AMT_SENSOR_LOCKUP:
-        *json = json_string("Operating system lockup or power interrupt");
+        text = "Operating system lockup or power interrupt";
         break;
 
     case NGX_AMT_SENSOR_BOOT:
-        *json = json_string("System boot failure");
+        text = "System boot failure";
         break;
 
     case NGX_AMT_SENSOR_STARTED:
-        *json = json_string("System firmware started (at least one CPU is "
-                            "properly executing).");
+        text = "System firmware started (at least one CPU is properly "
+               "executing).";
         break;
 
     default:
-        *json = json_sprintf("Unknown Sensor Type #%d", (int) sensor);
+        (void) snprintf(buf, sizeof(buf), "Unknown Sensor Type #%d",
+                        (int) sensor);
     }
 
-    return *json ? NGX_OK : NGX_ERROR;
+    ngx_amt_out_key(o, "Desc");
+    ngx_amt_out_cstring(o, text);
 }
 
 

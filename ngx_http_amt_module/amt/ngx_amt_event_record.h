@@ -11,33 +11,33 @@
 
 #include <ngx_config.h>
 #include <ngx_core.h>
-#include <jansson.h>
+#include "mps/ngx_amt_out.h"
 
 
 #define NGX_AMT_EVENT_RECORD  21         /* bytes */
 #define NGX_AMT_EVENT_MAX     390        /* records in a log */
 
 
-/*
- * One record as an object with the contract's members in their order; a new
- * reference in *json.  A record without a time has no TimeStamp.  NGX_OK;
- * NGX_DECLINED: not NGX_AMT_EVENT_RECORD bytes; NGX_ERROR: no memory.
- */
-ngx_int_t ngx_amt_event_record(ngx_str_t *record, json_t **json);
+/* Base64 of one record, as devices send it, to its NGX_AMT_EVENT_RECORD
+   bytes; NGX_OK or NGX_DECLINED. */
+ngx_int_t ngx_amt_event_decode(ngx_str_t *text, u_char *record);
 
-/* Base64 of one record, as devices send it; a bad one is NGX_DECLINED. */
-ngx_int_t ngx_amt_event_record_base64(ngx_str_t *text, json_t **json);
+/*
+ * Writes a record of NGX_AMT_EVENT_RECORD bytes as an object with the
+ * contract's members in their order.  A record without a time has no
+ * TimeStamp; with twice it is written as Time, too.
+ */
+void ngx_amt_event_record(ngx_amt_out_t *o, u_char *record, ngx_uint_t twice);
 
 /* EntityStr; "Unknown" when it is not in the table. */
 const char *ngx_amt_event_entity(ngx_uint_t entity);
 
 /*
- * Desc: what sensor, offset and eight bytes of data say.  *json is a new
- * reference: a text, null for other watchdogs, or NULL, the text does not
- * exist.  NGX_OK; NGX_ERROR: no memory.
+ * Writes the member Desc: what sensor, offset and eight bytes of data say, or
+ * null for other watchdogs; nothing where there is no text.
  */
-ngx_int_t ngx_amt_event_desc(ngx_uint_t sensor, ngx_uint_t offset,
-    u_char *data, json_t **json);
+void ngx_amt_event_desc(ngx_amt_out_t *o, ngx_uint_t sensor,
+    ngx_uint_t offset, u_char *data);
 
 
 #endif /* _NGX_AMT_EVENT_RECORD_H_INCLUDED_ */

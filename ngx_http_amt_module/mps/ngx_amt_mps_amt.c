@@ -51,6 +51,7 @@ ngx_amt_mps_device(ngx_amt_flow_t *f, void *data)
     }
 
     v->result.guid = api->guid;
+    v->result.pool = api->pool;
 
     ngx_amt_await(f, v, ngx_amt_op_run(f, &v->api->info, v->api->route->op,
                                        v->api->body, &v->result));
@@ -60,6 +61,10 @@ ngx_amt_mps_device(ngx_amt_flow_t *f, void *data)
     if (v->result.text.data) {
         return ngx_amt_reply_refusal(v->api, status, v->result.title,
                                      &v->result.text);
+    }
+
+    if (v->result.out.start) {
+        return ngx_amt_reply_out(v->api, status, &v->result.out);
     }
 
     if (v->result.json == NULL) {

@@ -13,39 +13,51 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 
-static void
-record(ngx_int_t rc, json_t *json, int good)
+static json_t *
+parsed(ngx_amt_out_t *o)
 {
-    char  *text;
+    json_t     *json;
+    ngx_str_t   text;
 
-    if (rc == NGX_ERROR || (rc == NGX_OK) != (json != NULL)
-        || (good != -1 && good != (rc == NGX_OK)))
-    {
+    if (ngx_amt_out_done(o, &text) != NGX_OK) {
         abort();
     }
 
+    json = json_loadb((char *) text.data, text.len, JSON_REJECT_DUPLICATES,
+                      NULL);
     if (json == NULL) {
-        return;
-    }
-
-    text = json_dumps(json, JSON_COMPACT);
-
-    if (text == NULL || json_array_size(json_object_get(json, "EventData"))
-                        != 8)
-    {
         abort();
     }
 
-    free(text);
+    return json;
+}
+
+
+static void
+record(ngx_pool_t *pool, u_char *bytes)
+{
+    json_t         *json;
+    ngx_amt_out_t   o;
+
+    ngx_amt_out_init(&o, pool, 64);
+    ngx_amt_event_record(&o, bytes, bytes[0] & 1);
+    json = parsed(&o);
+
+    if (json_array_size(json_object_get(json, "EventData")) != 8) {
+        abort();
+    }
+
     json_decref(json);
 }
 
 
 static void
-slice(json_t *records, const uint8_t *data, size_t size)
+slice(ngx_pool_t *pool, ngx_array_t *records, const uint8_t *data,
+    size_t size)
 {
-    size_t   n;
-    json_t  *input, *json;
+    size_t          n;
+    json_t         *input, *json;
+    ngx_amt_out_t   o;
 
     if (size < 2) {
         return;
@@ -53,10 +65,14 @@ slice(json_t *records, const uint8_t *data, size_t size)
 
     input = json_pack("{s:i,s:i}", "skip", (int) data[0], "top",
                       (int) data[1]);
-    json = ngx_amt_event_log_slice(records, input);
+
+    ngx_amt_out_init(&o, pool, 64);
+    ngx_amt_event_log_write(&o, records, input);
+    json = parsed(&o);
+
     n = json_array_size(json_object_get(json, "records"));
 
-    if (n > data[1] || n > json_array_size(records)) {
+    if (n > data[1] || n > records->nelts) {
         abort();
     }
 
@@ -100,12 +116,13 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     u_char                    *copy;
-    json_t                    *json, *records;
     ngx_int_t                  rc;
     ngx_str_t                  s, text;
     ngx_uint_t                 bad;
     ngx_pool_t                *pool;
+    ngx_array_t                records;
     static ngx_log_t           log;
+    ngx_amt_event_bytes_t      bytes;
     ngx_amt_wsman_response_t   res;
 
     copy = malloc(size + (size == 0));
@@ -116,34 +133,41 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     pool = ngx_create_pool(4096, &log);
 
-    rc = ngx_amt_event_record(&s, &json);
-    record(rc, json, size == NGX_AMT_EVENT_RECORD);
+    if (size == NGX_AMT_EVENT_RECORD) {
+        record(pool, copy);
+    }
 
-    rc = ngx_amt_event_record_base64(&s, &json);
-    record(rc, json, -1);
+    if (ngx_amt_event_decode(&s, bytes) == NGX_OK) {
+        record(pool, bytes);
+    }
 
     if (size && size <= 300) {
         text.data = ngx_pnalloc(pool, ngx_base64_encoded_length(size));
         ngx_encode_base64(&text, &s);
 
-        rc = ngx_amt_event_record_base64(&text, &json);
-        record(rc, json, size == NGX_AMT_EVENT_RECORD);
+        rc = ngx_amt_event_decode(&text, bytes);
+
+        if ((rc == NGX_OK) != (size == NGX_AMT_EVENT_RECORD)
+            || (rc == NGX_OK && memcmp(bytes, copy, size) != 0))
+        {
+            abort();
+        }
     }
 
     dates(&s);
 
     if (ngx_amt_wsman_parse(pool, &s, &res) == NGX_OK) {
 
-        records = json_array();
+        (void) ngx_array_init(&records, pool, 1,
+                              sizeof(ngx_amt_event_bytes_t));
 
-        if (ngx_amt_event_log_answer(res.content, records, &bad) != NGX_OK
-            || json_array_size(records) > NGX_AMT_EVENT_MAX)
+        if (ngx_amt_event_log_answer(res.content, &records, &bad) != NGX_OK
+            || records.nelts > NGX_AMT_EVENT_MAX)
         {
             abort();
         }
 
-        slice(records, data, size);
-        json_decref(records);
+        slice(pool, &records, data, size);
     }
 
     ngx_destroy_pool(pool);
