@@ -38,6 +38,13 @@ my $stream = <<'EOF' =~ s/%%TIMEOUT%%/$timeout/r;
         include %%ROOT%%/conf/amt/tls-modern.conf;
         cira;
     }
+    server {
+        listen 127.0.0.1:%%PORT:long%% ssl;
+        ssl_certificate %%DIR%%/mps.crt;
+        ssl_certificate_key %%DIR%%/mps.key;
+        cira_login_timeout 60s;
+        cira;
+    }
     server { listen unix:%%DIR%%/cira.sock; cira_connect; }
 EOF
 
@@ -166,6 +173,8 @@ for (
         '{"tenant":"a","tenant":"b"}') } ],
     [ 'answers a number of channels out of range', sub {
         $hooks->answer('/auth', 200, '{"channels":0}') } ],
+    [ 'answers more channels than there are', sub {
+        $hooks->answer('/auth', 200, '{"channels":65}') } ],
     [ 'answers a tenant that no header can carry', sub {
         $hooks->answer('/auth', 200, '{"tenant":"a b"}') } ],
     [ 'answers a tenant of other letters', sub {
@@ -259,7 +268,8 @@ is($bad, 0, 'sequence numbers have the order of what happened');
 
 # ---- logins in progress per address ------------------------------------------------
 
-my @half = map { AMT::Apf->connect($t->port('cira')) } 1 .. 8;
+# where they have the time that the handshakes of eight take
+my @half = map { AMT::Apf->connect($t->port('long')) } 1 .. 8;
 is(scalar(grep { $_ } @half), 8, 'eight logins in progress');
 $d = AMT::Apf->connect($t->port('cira'));
 ok(!$d || !$d->login('admin', 'x', seconds => 2), 'the ninth is refused');

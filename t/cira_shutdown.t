@@ -187,6 +187,7 @@ SKIP: {
     if (!$pid) {
         open STDOUT, '>', '/dev/null';
         open STDERR, '>&', \*STDOUT;
+        $ENV{ASAN_OPTIONS} = 'detect_leaks=0:log_path=' . $t->dir . '/logs/asan';
         exec $t->command('-g', 'daemon off;') or POSIX::_exit(1);
     }
     ok($t->wait_for(sub { my @s = glob $t->dir . '/cira/*.sock'; @s == 1 }, 10),

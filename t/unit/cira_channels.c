@@ -965,6 +965,36 @@ test_slot(void)
 }
 
 
+/* a device without places: an idle channel of ours has to go */
+
+static void
+test_shortage(void)
+{
+    begin();
+    peer_connect(&mock, &dial[3], 16992, 100);
+    ngx_cira_channel_release(&dial[3].d);
+    (void) peer_dial(&mock, &dial[4], 16994);
+    mock_loop();
+    mock.out_pos = mock.out_len;
+    peer_begin();
+    peer_failure(mock.s->channel_id, 4);
+    peer_send(&mock);
+    ok(SENT(&mock, CLOSE7) && dial[4].opened == 0,
+       "shortage: what is idle is closed");
+    message(97, 1, mock.s->channel_id - 1, 0, 0, 0);
+    mock_sleep(600);
+    peer_begin();
+    peer_confirm(mock.s->channel_id, 7, 100);
+    peer_send(&mock);
+    ok(dial[4].opened == 1 && dial[4].rc == NGX_CIRA_DIAL_OK,
+       "and its place is used");
+    ngx_cira_channel_close(&dial[4].d);
+    message(97, 1, mock.s->channel_id, 0, 0, 0);
+
+    end(0);
+}
+
+
 /* what the device had sent is offered once more when its session ends */
 
 static void
@@ -1115,6 +1145,7 @@ main(void)
     test_wait();
     test_slot();
     test_backoff();
+    test_shortage();
     test_last_words();
     test_ready();
 
