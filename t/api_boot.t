@@ -137,8 +137,10 @@ for my $case (
 
 is($sim->instances(0, 'AMT_BootSettingData')->[0]{EnforceSecureBoot}, 'true',
     'EnforceSecureBoot was set once and stayed when it was not given');
+$sim->mark;
 is(boot({ action => 105, bootDetails => { %$url, enforceSecureBoot => $false }
     })->{status}, 200, 'turned off');
+$sim->wait_event('boot', guid => $guid);
 is($sim->instances(0, 'AMT_BootSettingData')->[0]{EnforceSecureBoot}, 'false',
     'it is off');
 
@@ -245,7 +247,8 @@ is_answer({ status => $r->{status}, body => JSON::PP->new->canonical->encode(
     # it may be booting: the settings are needed
     $sim->mark;
     $sim->misbehave(0, 'at:RequestPowerStateChange,lost*1');
-    is(boot({ %secret })->{status}, 504, 'the last answer is missing');
+    is_answer(boot({ %secret }), 504, AMT::Fail::body('Gateway Timeout',
+        $stays), 'the last answer is missing');
     $sim->misbehave(0, 'off');
     my $e = $sim->wait_event('boot', guid => $guid);
     is($e && $e->{boot}{UefiBootNumberOfParams}, 4, 'it boots as it was told');

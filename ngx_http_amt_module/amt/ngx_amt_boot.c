@@ -29,7 +29,7 @@ typedef struct {
     ngx_amt_wsman_response_t    refused;
     unsigned                    no:1;    /* it was refused */
     unsigned                    told:1;  /* settings, to be put back */
-    unsigned                    stays:1; /* that failed */
+    unsigned                    stays:1; /* that failed, or would do harm */
 } ngx_amt_boot_frame_t;
 
 
@@ -210,15 +210,16 @@ ngx_amt_boot_options_body(ngx_amt_flow_t *f, void *data)
         /* a machine that may be booting needs its settings */
 
         v->told = ngx_amt_boot_unsent(f);
+        v->stays = !v->told;
         goto fail;
     }
-
-    v->told = c->res.fault != NULL;
 
     c->frame.rc = ngx_amt_device_expect(f, "RequestPowerStateChange_OUTPUT",
                                         &c->res);
 
     if (c->frame.rc != NGX_OK) {
+        v->told = c->res.fault != NULL;
+        v->stays = !v->told;
         goto fail;
     }
 
