@@ -18,7 +18,7 @@
 #include "ngx_cira_http.h"
 
 
-#define NGX_CIRA_API_VERSION  3
+#define NGX_CIRA_API_VERSION  4
 
 #define NGX_CIRA_GUID_LEN     16         /* bytes, in the order of the text */
 #define NGX_CIRA_GUID_TEXT    36
@@ -88,6 +88,9 @@ struct ngx_cira_dial_s {
     ngx_uint_t            port;          /* 16992, 16993, 16994, 16995, 5900 */
     ngx_log_t            *log;
     void                 *data;
+    uint64_t              holder;        /* 0, or a random number: when the
+                                            slot is another dialer's with the
+                                            same one, it is taken from him */
 
     unsigned              slot:1;        /* wants the device's WSMAN slot:
                                             one holder at a time, FIFO */
@@ -110,7 +113,10 @@ struct ngx_cira_dial_s {
     /* send took less than asked; now it may take more */
     void                (*writable)(ngx_cira_dial_t *d);
 
-    /* device closed the channel or the session ended; last callback */
+    /*
+     * Device closed the channel or the session ended; last callback.  While
+     * d->session is set, the slot is still the dialer's, for some seconds.
+     */
     void                (*closed)(ngx_cira_dial_t *d, char *text);
 
     /* filled by the channel layer */
@@ -119,6 +125,8 @@ struct ngx_cira_dial_s {
     ngx_cira_channel_t   *channel;
     ngx_msec_t            since;         /* waits */
     unsigned              reused:1;      /* channel came from the pool */
+    unsigned              kept:1;        /* slot was the dialer's before, and
+                                            nobody's in between */
     unsigned              waiting:1;
 };
 
@@ -159,6 +167,13 @@ typedef struct {
     ngx_int_t  (*dial)(ngx_cira_info_t *info, ngx_cira_dial_t *d);
 
     /*
+     * Another channel for a dialer that has the slot, which it keeps; the
+     * channel it may have is closed.  NGX_OK: opened() will be called;
+     * NGX_DECLINED: it has the slot no more, and is as after close().
+     */
+    ngx_int_t  (*redial)(ngx_cira_dial_t *d);
+
+    /*
      * Sends as far as the device and the connection take; returns how many
      * bytes were taken, less than size: writable() will be called.
      */
@@ -167,13 +182,13 @@ typedef struct {
     /* Calls received() for what it did not take before. */
     void       (*drain)(ngx_cira_dial_t *d);
 
-    /* Ends dialing or the channel; harmless after both have ended. */
+    /* Ends dialing, channel and slot; harmless when all have ended. */
     void       (*close)(ngx_cira_dial_t *d);
 
     /*
-     * Of a poolable dialer: gives channel and slot back, and state (may be
-     * empty) to the next holder of the slot.  The channel is pooled only when
-     * nothing is on its way, else closed.
+     * Gives channel and slot back, and state (may be empty) to the next
+     * holder of the slot.  The channel is pooled only when the dialer is
+     * poolable and nothing is on its way, else closed.
      */
     void       (*release)(ngx_cira_dial_t *d, ngx_str_t *state);
 

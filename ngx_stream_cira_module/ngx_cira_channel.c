@@ -19,7 +19,6 @@ static void ngx_cira_channel_confirmation(ngx_cira_session_t *s,
 static void ngx_cira_channel_failure(ngx_cira_channel_t *ch,
     uint32_t reason);
 static void ngx_cira_channel_closed(ngx_cira_channel_t *ch);
-static void ngx_cira_slot_free(ngx_cira_session_t *s, ngx_cira_dial_t *d);
 
 
 ngx_int_t
@@ -28,6 +27,7 @@ ngx_cira_channel_dial(ngx_cira_session_t *s, ngx_cira_dial_t *d)
     d->session = s;
     d->channel = NULL;
     d->reused = 0;
+    d->kept = 0;
     d->waiting = 0;
 
     if (s->closing || (ngx_cira_session_ready(s)
@@ -35,6 +35,10 @@ ngx_cira_channel_dial(ngx_cira_session_t *s, ngx_cira_dial_t *d)
     {
         d->session = NULL;
         return NGX_DECLINED;
+    }
+
+    if (ngx_cira_slot_over(s, d)) {
+        return NGX_OK;
     }
 
     if (s->ndials >= s->conf->queue) {
@@ -54,59 +58,52 @@ ngx_cira_channel_dial(ngx_cira_session_t *s, ngx_cira_dial_t *d)
 
 
 void
-ngx_cira_channel_cancel(ngx_cira_dial_t *d)
+ngx_cira_channel_close(ngx_cira_dial_t *d)
 {
     ngx_cira_channel_t  *ch;
 
     if (d->waiting) {
         ngx_cira_session_post(d->session);
         ngx_cira_dial_unqueue(d);
-        d->session = NULL;
+        ngx_cira_dial_end(d);
         return;
     }
 
     ch = d->channel;
 
-    if (ch == NULL) {
-        return;
-    }
-
-    if (ch->state == NGX_CIRA_CHANNEL_OPENING) {
+    if (ch && ch->state == NGX_CIRA_CHANNEL_OPENING) {
         (void) ngx_cira_channel_detach(ch);
         ch->state = NGX_CIRA_CHANNEL_OPENING_CLOSE;
         ngx_cira_flow_free(ch);
-        return;
-    }
 
-    if (ch->state == NGX_CIRA_CHANNEL_BACKOFF) {
+    } else if (ch && ch->state == NGX_CIRA_CHANNEL_BACKOFF) {
         (void) ngx_cira_channel_detach(ch);
         ngx_cira_channel_set_free(ch);
-        return;
+
+    } else {
+        ngx_cira_channel_drop(d);
     }
 
-    ngx_cira_channel_close(d);
+    ngx_cira_dial_end(d);
 }
 
 
 void
-ngx_cira_channel_close(ngx_cira_dial_t *d)
+ngx_cira_channel_drop(ngx_cira_dial_t *d)
 {
     ngx_cira_channel_t  *ch;
 
     ch = d->channel;
 
     if (ch == NULL) {
-        if (d->waiting) {
-            ngx_cira_channel_cancel(d);
-        }
-
         return;
     }
+
+    (void) ngx_cira_channel_detach(ch);
 
     switch (ch->state) {
 
     case NGX_CIRA_CHANNEL_OPEN:
-        (void) ngx_cira_channel_detach(ch);
         ngx_cira_channel_send_close(ch);
         ch->state = NGX_CIRA_CHANNEL_CLOSING;
         ngx_cira_channel_set_timer(ch, NGX_CIRA_CLOSE_TIMEOUT);
@@ -114,33 +111,32 @@ ngx_cira_channel_close(ngx_cira_dial_t *d)
         break;
 
     case NGX_CIRA_CHANNEL_ENDED:
-        (void) ngx_cira_channel_detach(ch);
         ngx_cira_channel_set_free(ch);
         break;
 
-    case NGX_CIRA_CHANNEL_OPENING:
-    case NGX_CIRA_CHANNEL_BACKOFF:
-        ngx_cira_channel_cancel(d);
-        break;
-
-    default:
-
-        /* aborted, closed() was not called yet */
-
-        (void) ngx_cira_channel_detach(ch);
+    default: /* aborted, closed() was not called yet */
         break;
     }
 }
 
 
 void
-ngx_cira_channel_release(ngx_cira_dial_t *d)
+ngx_cira_channel_release(ngx_cira_dial_t *d, ngx_str_t *state)
 {
+    ngx_int_t            rc;
     ngx_cira_channel_t  *ch;
+
+    rc = NGX_OK;
+
+    /* state may change only while the slot is the dialer's */
+
+    if (d->session && d->session->slot == d) {
+        rc = ngx_cira_session_set_state(d->session, state);
+    }
 
     ch = d->channel;
 
-    if (ch == NULL || ch->state != NGX_CIRA_CHANNEL_OPEN
+    if (rc != NGX_OK || ch == NULL || ch->state != NGX_CIRA_CHANNEL_OPEN
         || ch->pos != ch->last || ch->blocked || !d->poolable
         || (ch->port != 16992 && ch->port != 16993)
         || ch->session->closing
@@ -152,6 +148,7 @@ ngx_cira_channel_release(ngx_cira_dial_t *d)
     }
 
     (void) ngx_cira_channel_detach(ch);
+    ngx_cira_dial_end(d);
 
     ch->pooled = 1;
     ngx_cira_channel_set_timer(ch, NGX_CIRA_POOL_TIMEOUT);
@@ -401,8 +398,6 @@ ngx_cira_channel_set_free(ngx_cira_channel_t *ch)
 }
 
 
-/* parts channel and dialer; the dialer is not told */
-
 ngx_cira_dial_t *
 ngx_cira_channel_detach(ngx_cira_channel_t *ch)
 {
@@ -417,13 +412,10 @@ ngx_cira_channel_detach(ngx_cira_channel_t *ch)
     ch->dial = NULL;
     ch->blocked = 0;
     d->channel = NULL;
-    d->session = NULL;
 
     if (ch->told) {
         ch->session->id.channels--;
     }
-
-    ngx_cira_slot_free(ch->session, d);
 
     return d;
 }
@@ -453,6 +445,7 @@ ngx_cira_channel_fail(ngx_cira_channel_t *ch, ngx_cira_dial_rc_e rc,
     ngx_cira_flow_free(ch);
 
     if (d) {
+        ngx_cira_dial_end(d);
         d->opened(d, rc, reason);
     }
 }
@@ -503,11 +496,12 @@ ngx_cira_dial_unqueue(ngx_cira_dial_t *d)
 }
 
 
-static void
-ngx_cira_slot_free(ngx_cira_session_t *s, ngx_cira_dial_t *d)
+void
+ngx_cira_dial_fail(ngx_cira_dial_t *d, ngx_cira_dial_rc_e rc,
+    ngx_uint_t reason)
 {
-    if (s->slot == d) {
-        s->slot = NULL;
-        ngx_cira_session_post(s);
-    }
+    ngx_cira_dial_unqueue(d);
+    ngx_cira_dial_end(d);
+
+    d->opened(d, rc, reason);
 }

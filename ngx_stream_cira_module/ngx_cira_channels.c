@@ -61,6 +61,7 @@ ngx_cira_channels_run(ngx_cira_session_t *s)
         {
             text = ch->text;
             d = ngx_cira_channel_detach(ch);
+            ngx_cira_slot_keep(s, d);
 
             if (ch->state == NGX_CIRA_CHANNEL_ENDED) {
                 ngx_cira_channel_set_free(ch);
@@ -115,16 +116,14 @@ ngx_cira_channel_pump(ngx_cira_session_t *s)
         d = ngx_queue_data(q, ngx_cira_dial_t, queue);
 
         if (!ngx_cira_fsm_port(&s->fsm, d->port)) {
-            ngx_cira_dial_unqueue(d);
-            d->session = NULL;
-            d->opened(d, NGX_CIRA_DIAL_REFUSED, 1);
+            ngx_cira_dial_fail(d, NGX_CIRA_DIAL_REFUSED, 1);
 
             /* a callback may have changed the queue */
             q = ngx_queue_head(&s->dials);
             continue;
         }
 
-        if (d->slot && s->slot) {
+        if (ngx_cira_slot_busy(d)) {
             q = ngx_queue_next(q);
             continue;
         }
@@ -174,9 +173,7 @@ ngx_cira_channel_reuse(ngx_cira_session_t *s, ngx_cira_dial_t *d)
         d->channel = ch;
         d->reused = 1;
 
-        if (d->slot) {
-            s->slot = d;
-        }
+        ngx_cira_slot_take(d);
 
         d->opened(d, NGX_CIRA_DIAL_OK, 0);
 
@@ -212,9 +209,7 @@ ngx_cira_channel_open(ngx_cira_session_t *s, ngx_cira_dial_t *d)
     ch = ngx_calloc(sizeof(ngx_cira_channel_t), s->connection->log);
 
     if (ch == NULL) {
-        ngx_cira_dial_unqueue(d);
-        d->session = NULL;
-        d->opened(d, NGX_CIRA_DIAL_BUSY, 0);
+        ngx_cira_dial_fail(d, NGX_CIRA_DIAL_BUSY, 0);
         return NGX_OK;
     }
 
@@ -235,9 +230,7 @@ ngx_cira_channel_open(ngx_cira_session_t *s, ngx_cira_dial_t *d)
     ch->dial = d;
     d->channel = ch;
 
-    if (d->slot) {
-        s->slot = d;
-    }
+    ngx_cira_slot_take(d);
 
     s->nchannels++;
     ngx_queue_insert_tail(&s->channels, &ch->queue);
@@ -321,6 +314,7 @@ ngx_cira_channels_timeout(ngx_cira_session_t *s)
     ngx_cira_channel_t  *ch;
 
     ngx_cira_dials_timeout(s);
+    ngx_cira_slot_timeout(s);
 
     for (q = ngx_queue_head(&s->channels);
          q != ngx_queue_sentinel(&s->channels);
@@ -377,7 +371,10 @@ ngx_cira_channels_timeout(ngx_cira_session_t *s)
 }
 
 
-/* those whose turn did not come; the first has waited longest */
+/*
+ * Those whose turn did not come.  The first has waited longest, but for those
+ * in front who have the slot already.
+ */
 
 static void
 ngx_cira_dials_timeout(ngx_cira_session_t *s)
@@ -385,17 +382,25 @@ ngx_cira_dials_timeout(ngx_cira_session_t *s)
     ngx_queue_t      *q;
     ngx_cira_dial_t  *d;
 
-    while (!ngx_queue_empty(&s->dials)) {
-        q = ngx_queue_head(&s->dials);
+    q = ngx_queue_head(&s->dials);
+
+    while (q != ngx_queue_sentinel(&s->dials)) {
+
         d = ngx_queue_data(q, ngx_cira_dial_t, queue);
 
-        if (ngx_current_msec - d->since < s->conf->queue_timeout) {
+        if (ngx_current_msec - d->since >= s->conf->queue_timeout) {
+            ngx_cira_dial_fail(d, NGX_CIRA_DIAL_TIMEOUT, 1);
+
+            /* a callback may have changed the queue */
+            q = ngx_queue_head(&s->dials);
+            continue;
+        }
+
+        if (!d->kept) {
             return;
         }
 
-        ngx_cira_dial_unqueue(d);
-        d->session = NULL;
-        d->opened(d, NGX_CIRA_DIAL_TIMEOUT, 1);
+        q = ngx_queue_next(q);
     }
 }
 
@@ -403,19 +408,29 @@ ngx_cira_dials_timeout(ngx_cira_session_t *s)
 ngx_uint_t
 ngx_cira_channels_deadline(ngx_cira_session_t *s, ngx_msec_t *deadline)
 {
+    ngx_msec_t           until;
     ngx_uint_t           found;
     ngx_queue_t         *q;
     ngx_cira_dial_t     *d;
     ngx_cira_channel_t  *ch;
 
-    found = 0;
+    found = ngx_cira_slot_deadline(s, deadline);
 
-    if (!ngx_queue_empty(&s->dials)) {
-        q = ngx_queue_head(&s->dials);
+    for (q = ngx_queue_head(&s->dials);
+         q != ngx_queue_sentinel(&s->dials);
+         q = ngx_queue_next(q))
+    {
         d = ngx_queue_data(q, ngx_cira_dial_t, queue);
+        until = d->since + s->conf->queue_timeout;
 
-        *deadline = d->since + s->conf->queue_timeout;
-        found = 1;
+        if (!found || (ngx_msec_int_t) (until - *deadline) < 0) {
+            *deadline = until;
+            found = 1;
+        }
+
+        if (!d->kept) {
+            break;
+        }
     }
 
     for (q = ngx_queue_head(&s->channels);
@@ -447,9 +462,7 @@ ngx_cira_channels_end(ngx_cira_session_t *s)
         q = ngx_queue_head(&s->dials);
         d = ngx_queue_data(q, ngx_cira_dial_t, queue);
 
-        ngx_cira_dial_unqueue(d);
-        d->session = NULL;
-        d->opened(d, NGX_CIRA_DIAL_LOST, 0);
+        ngx_cira_dial_fail(d, NGX_CIRA_DIAL_LOST, 0);
     }
 
     for (q = ngx_queue_head(&s->channels);
@@ -467,6 +480,8 @@ ngx_cira_channels_end(ngx_cira_session_t *s)
         if (d == NULL) {
             continue;
         }
+
+        ngx_cira_dial_end(d);
 
         if (ch->told) {
             d->closed(d, s->text);
@@ -492,17 +507,26 @@ ngx_cira_channels_free(ngx_cira_session_t *s)
         d = ngx_queue_data(q, ngx_cira_dial_t, queue);
 
         ngx_cira_dial_unqueue(d);
-        d->session = NULL;
+        ngx_cira_dial_end(d);
     }
 
     while (!ngx_queue_empty(&s->channels)) {
         q = ngx_queue_head(&s->channels);
         ch = ngx_queue_data(q, ngx_cira_channel_t, queue);
 
-        (void) ngx_cira_channel_detach(ch);
+        d = ngx_cira_channel_detach(ch);
+
+        if (d) {
+            ngx_cira_dial_end(d);
+        }
+
         ngx_queue_remove(q);
         ngx_cira_flow_free(ch);
         ngx_free(ch);
+    }
+
+    if (s->slot) {
+        ngx_cira_dial_end(s->slot);
     }
 
     s->nchannels = 0;

@@ -1,7 +1,8 @@
 
 /*
  * The chunked direction of CIRA-Release, see ngx_cira_request.h: chunks
- * without extensions, and a trailer in which only CIRA-State means anything.
+ * without extensions, and a trailer in which CIRA-State and CIRA-Close mean
+ * something.
  */
 
 
@@ -149,6 +150,18 @@ ngx_cira_chunked_parse(ngx_cira_chunked_t *ch, u_char **pos, u_char *last,
         }
 
         ch->line.len = 0;
+
+        if (name.len == sizeof("CIRA-Close") - 1
+            && ngx_strncasecmp(name.data, (u_char *) "CIRA-Close", name.len)
+               == 0)
+        {
+            if (ch->close || value.len != 1 || value.data[0] != '1') {
+                return NGX_ERROR;
+            }
+
+            ch->close = 1;
+            continue;
+        }
 
         if (name.len != sizeof("CIRA-State") - 1
             || ngx_strncasecmp(name.data, (u_char *) "CIRA-State", name.len)

@@ -20,8 +20,6 @@
 
 ngx_int_t ngx_cira_direct_evict(ngx_cira_info_t *info);
 ngx_int_t ngx_cira_direct_dial(ngx_cira_info_t *info, ngx_cira_dial_t *d);
-void ngx_cira_direct_release(ngx_cira_dial_t *d, ngx_str_t *state);
-size_t ngx_cira_direct_state(ngx_cira_dial_t *d, u_char *buf);
 
 
 #endif /* _NGX_CIRA_DIRECT_H_INCLUDED_ */

@@ -115,12 +115,7 @@ ngx_cira_relay_finalize(ngx_cira_tunnel_t *t, char *reason)
                       reason);
     }
 
-    if (t->state == NGX_CIRA_TUNNEL_DIAL) {
-        ngx_cira_channel_cancel(&t->dial);
-
-    } else if (t->dial.channel) {
-        ngx_cira_channel_close(&t->dial);
-    }
+    ngx_cira_channel_close(&t->dial);
 
     owner = t->owner;
 
@@ -225,7 +220,7 @@ ngx_cira_relay_timer(ngx_event_t *ev)
         return;
 
     case NGX_CIRA_TUNNEL_DIAL:
-        ngx_cira_channel_cancel(&t->dial);
+        ngx_cira_channel_close(&t->dial);
         ngx_cira_relay_refuse(t, 504, 0, NGX_CIRA_RELAY_WAITED);
         return;
 
@@ -257,6 +252,10 @@ ngx_cira_relay_timer(ngx_event_t *ev)
         }
 
         ngx_cira_relay_tick(t);
+        return;
+
+    case NGX_CIRA_TUNNEL_HELD:
+        ngx_cira_relay_finalize(t, "client did not release the slot");
         return;
 
     default: /* NGX_CIRA_TUNNEL_LINGER */
@@ -294,6 +293,7 @@ ngx_cira_relay_read(ngx_event_t *rev)
         return;
 
     case NGX_CIRA_TUNNEL_OPEN:
+    case NGX_CIRA_TUNNEL_HELD:
         ngx_cira_relay_up(t);
         return;
 

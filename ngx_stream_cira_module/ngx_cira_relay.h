@@ -42,6 +42,7 @@ typedef enum {
     NGX_CIRA_TUNNEL_PAUSE,               /* before another look-up */
     NGX_CIRA_TUNNEL_OPEN,
     NGX_CIRA_TUNNEL_FLUSH,               /* device is done, client is not */
+    NGX_CIRA_TUNNEL_HELD,                /* client has all and the slot */
     NGX_CIRA_TUNNEL_LINGER               /* an answer, then the end */
 } ngx_cira_tunnel_state_e;
 

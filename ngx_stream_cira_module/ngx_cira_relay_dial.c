@@ -52,6 +52,7 @@ ngx_cira_relay_dial(ngx_cira_tunnel_t *t, ngx_cira_session_t *s)
     d->port = r->port;
     d->log = t->client->log;
     d->data = t;
+    d->holder = r->holder;
     d->slot = r->slot;
     d->fresh = r->fresh;
     d->poolable = r->release && (r->port == 16992 || r->port == 16993);
@@ -90,7 +91,8 @@ ngx_cira_relay_opened(ngx_cira_dial_t *d, ngx_cira_dial_rc_e rc,
 {
     ngx_cira_tunnel_t *t = d->data;
 
-    ngx_str_t  *state, none;
+    u_char     buf[NGX_CIRA_STATE_MAX];
+    ngx_str_t  state;
 
     switch (rc) {
 
@@ -122,25 +124,19 @@ ngx_cira_relay_opened(ngx_cira_dial_t *d, ngx_cira_dial_rc_e rc,
         return;
     }
 
-    state = t->request->slot ? ngx_cira_session_state(d->session) : NULL;
+    state.data = buf;
+    state.len = ngx_cira_channel_state(d, buf);
 
     t->down.pos = t->down.start;
     t->down.last = ngx_cira_response_open(t->down.start, t->down.end,
-                                          d->reused, state);
+                                          d->reused, d->kept, &state);
+
+    ngx_explicit_memzero(buf, state.len);
+
     if (t->down.last == NULL) {
         t->down.last = t->down.start;
         ngx_cira_relay_finalize(t, "internal error");
         return;
-    }
-
-    /*
-     * The holder has it now: if it goes without a release, nobody knows which
-     * counts were used, and the next holder has to start anew.
-     */
-
-    if (state) {
-        ngx_str_null(&none);
-        (void) ngx_cira_session_set_state(d->session, &none);
     }
 
     ngx_cira_relay_open(t);
@@ -333,7 +329,7 @@ ngx_cira_relay_owner_write(ngx_event_t *wev)
         return;
     }
 
-    if (t->state == NGX_CIRA_TUNNEL_OPEN) {
+    if (t->state == NGX_CIRA_TUNNEL_OPEN || t->state == NGX_CIRA_TUNNEL_HELD) {
         ngx_cira_relay_up(t);
     }
 }

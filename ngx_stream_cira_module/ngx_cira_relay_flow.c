@@ -251,7 +251,10 @@ ngx_cira_relay_send(ngx_cira_tunnel_t *t, u_char *p, size_t size)
 
     c = t->owner;
 
-    if (c == NULL) {
+    if (c == NULL && t->state == NGX_CIRA_TUNNEL_HELD) {
+        n = size;
+
+    } else if (c == NULL) {
         n = ngx_cira_channel_send(&t->dial, p, size);
 
     } else {
@@ -292,6 +295,11 @@ ngx_cira_relay_fin(ngx_cira_tunnel_t *t)
         return;
     }
 
+    if (t->state == NGX_CIRA_TUNNEL_HELD) {
+        ngx_cira_relay_finalize(t, "released");
+        return;
+    }
+
     t->shut = 1;
 
     if (ngx_shutdown_socket(t->owner->fd, NGX_WRITE_SHUTDOWN) == -1) {
@@ -305,27 +313,39 @@ ngx_cira_relay_release(ngx_cira_tunnel_t *t)
 {
     ngx_str_t  state;
 
-    /* state may change only while the slot is ours */
-
-    if (t->request->slot && t->chunked->has_state && t->dial.session) {
-        state.data = t->chunked->state_data;
-        state.len = t->chunked->state_len;
-
-        if (ngx_cira_session_set_state(t->dial.session, &state) != NGX_OK) {
-            ngx_cira_relay_finalize(t, "no memory");
-            return;
-        }
-    }
+    state.data = t->chunked->state_data;
+    state.len = t->chunked->state_len;
 
     /* a dialer that did not wait for all of the answer leaves no clean one */
 
-    if (t->dial.channel && t->down.pos == t->down.last) {
-        ngx_cira_channel_release(&t->dial);
+    if (t->chunked->close || t->down.pos != t->down.last) {
+        t->dial.poolable = 0;
     }
+
+    ngx_cira_channel_release(&t->dial, &state);
 
     ngx_explicit_memzero(t->chunked->state_data, t->chunked->state_len);
 
     ngx_cira_relay_finalize(t, "released");
+}
+
+
+void
+ngx_cira_relay_gone(ngx_cira_tunnel_t *t, char *reason)
+{
+    if (!t->request->slot || !t->request->release || t->client->ssl
+        || t->shut || (t->owner == NULL && t->dial.session == NULL)
+        || ngx_shutdown_socket(t->client->fd, NGX_WRITE_SHUTDOWN) == -1)
+    {
+        ngx_cira_relay_finalize(t, reason);
+        return;
+    }
+
+    t->state = NGX_CIRA_TUNNEL_HELD;
+    t->reason = reason;
+
+    ngx_cira_relay_set_timer(t, NGX_CIRA_RELAY_HELD);
+    ngx_post_event(t->client->read, &ngx_posted_events);
 }
 
 
@@ -354,7 +374,7 @@ ngx_cira_relay_down(ngx_cira_tunnel_t *t)
         }
 
         if (t->state == NGX_CIRA_TUNNEL_FLUSH) {
-            ngx_cira_relay_finalize(t, t->reason);
+            ngx_cira_relay_gone(t, t->reason);
             return;
         }
 
@@ -379,8 +399,13 @@ ngx_cira_relay_down(ngx_cira_tunnel_t *t)
             return;
         }
 
-        if (n == 0 || n == NGX_ERROR) {
-            ngx_cira_relay_finalize(t, "device closed the channel");
+        if (n == NGX_ERROR) {
+            ngx_cira_relay_finalize(t, "owner closed the connection");
+            return;
+        }
+
+        if (n == 0) {
+            ngx_cira_relay_gone(t, "device closed the channel");
             return;
         }
 

@@ -13,6 +13,7 @@
 #define NGX_CIRA_RELAY_TICK     10000    /* ms */
 #define NGX_CIRA_RELAY_STALL    30000    /* ms, apf.md section 12 */
 #define NGX_CIRA_RELAY_LINGER   2000     /* ms */
+#define NGX_CIRA_RELAY_HELD     5000     /* ms, as the slot's own limit */
 #define NGX_CIRA_RELAY_PAUSE    100      /* ms */
 #define NGX_CIRA_RELAY_DISCARD  65536    /* bytes */
 
@@ -39,6 +40,12 @@ void ngx_cira_relay_open(ngx_cira_tunnel_t *t);
 /* Client to device, device to client; t may be gone afterwards. */
 void ngx_cira_relay_up(ngx_cira_tunnel_t *t);
 void ngx_cira_relay_down(ngx_cira_tunnel_t *t);
+
+/*
+ * The device's end of the tunnel is gone.  A client that has the WSMAN slot
+ * is told by FIN, and may still release it; any other is closed.
+ */
+void ngx_cira_relay_gone(ngx_cira_tunnel_t *t, char *reason);
 
 /* Sends what is in t->down.  NGX_OK; NGX_AGAIN; NGX_ERROR. */
 ngx_int_t ngx_cira_relay_flush(ngx_cira_tunnel_t *t);

@@ -18,6 +18,7 @@
 #define NGX_CIRA_SEEN_REASON   0x10
 #define NGX_CIRA_SEEN_AUTH     0x20
 #define NGX_CIRA_SEEN_LENGTH   0x40
+#define NGX_CIRA_SEEN_HOLDER   0x80
 
 #define ngx_cira_is(s, text)                                                  \
     ((s)->len == sizeof(text) - 1                                             \
@@ -34,6 +35,7 @@ static ngx_int_t ngx_cira_request_error(ngx_cira_request_t *r,
     ngx_uint_t status, char *text);
 static ngx_int_t ngx_cira_request_number(u_char *p, u_char *last,
     uint64_t max, uint64_t *n);
+static ngx_int_t ngx_cira_request_holder(ngx_str_t *value, uint64_t *n);
 static u_char *ngx_cira_entry_escape(u_char *p, u_char *last, u_char *text,
     size_t len);
 static ngx_int_t ngx_cira_entry_unescape(u_char *text, size_t size,
@@ -239,6 +241,15 @@ ngx_cira_request_header(ngx_cira_request_t *r, ngx_str_t *name,
         return ngx_cira_request_once(r, NGX_CIRA_SEEN_SLOT);
     }
 
+    if (ngx_cira_is(name, "CIRA-Holder")) {
+
+        if (ngx_cira_request_holder(value, &r->holder) != NGX_OK) {
+            return ngx_cira_request_error(r, 400, "invalid CIRA-Holder");
+        }
+
+        return ngx_cira_request_once(r, NGX_CIRA_SEEN_HOLDER);
+    }
+
     if (ngx_cira_is(name, "CIRA-Fresh")) {
 
         if (value->len != 1 || (value->data[0] | 1) != '1') {
@@ -377,6 +388,41 @@ ngx_cira_request_number(u_char *p, u_char *last, uint64_t max, uint64_t *n)
 }
 
 
+/* 16 lower-case hex digits, not all of them 0. */
+
+static ngx_int_t
+ngx_cira_request_holder(ngx_str_t *value, uint64_t *n)
+{
+    u_char    c;
+    size_t    i;
+    uint64_t  v;
+
+    if (value->len != 16) {
+        return NGX_ERROR;
+    }
+
+    for (v = 0, i = 0; i < 16; i++) {
+        c = value->data[i];
+
+        if (c >= '0' && c <= '9') {
+            c -= '0';
+
+        } else if (c >= 'a' && c <= 'f') {
+            c -= 'a' - 10;
+
+        } else {
+            return NGX_ERROR;
+        }
+
+        v = v << 4 | c;
+    }
+
+    *n = v;
+
+    return v ? NGX_OK : NGX_ERROR;
+}
+
+
 u_char *
 ngx_cira_request_write(u_char *p, u_char *last, ngx_cira_request_t *r)
 {
@@ -393,6 +439,10 @@ ngx_cira_request_write(u_char *p, u_char *last, ngx_cira_request_t *r)
 
     if (r->slot) {
         p = ngx_slprintf(p, last, "CIRA-Slot: wsman" CRLF);
+    }
+
+    if (r->holder) {
+        p = ngx_slprintf(p, last, "CIRA-Holder: %016xL" CRLF, r->holder);
     }
 
     if (r->fresh) {
@@ -492,12 +542,16 @@ ngx_cira_response_parse(ngx_cira_response_t *r, u_char **pos, u_char *last)
 
 u_char *
 ngx_cira_response_open(u_char *p, u_char *last, ngx_uint_t reused,
-    ngx_str_t *state)
+    ngx_uint_t kept, ngx_str_t *state)
 {
     p = ngx_slprintf(p, last, "HTTP/1.1 200 OK" CRLF
                      "CIRA-Reused: %ui" CRLF, reused);
 
-    if (state && state->len) {
+    if (kept) {
+        p = ngx_slprintf(p, last, "CIRA-Kept: 1" CRLF);
+    }
+
+    if (state->len) {
         p = ngx_slprintf(p, last, "CIRA-State: %V" CRLF, state);
     }
 

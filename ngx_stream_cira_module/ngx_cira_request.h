@@ -58,6 +58,7 @@ typedef struct {
     ngx_uint_t           port;           /* CONNECT */
     uint64_t             generation;     /* EVICT */
     uint64_t             question;       /* ASK */
+    uint64_t             holder;         /* 0: not given */
     ngx_uint_t           reason;         /* EVICT; 0: not given */
 
     size_t               tenant_len;
@@ -103,9 +104,9 @@ typedef struct {
 ngx_int_t ngx_cira_response_parse(ngx_cira_response_t *r, u_char **pos,
     u_char *last);
 
-/* Head of a tunnel that is open; state may be NULL. */
+/* Head of a tunnel that is open; NULL: no room. */
 u_char *ngx_cira_response_open(u_char *p, u_char *last, ngx_uint_t reused,
-    ngx_str_t *state);
+    ngx_uint_t kept, ngx_str_t *state);
 
 /*
  * A refusal with text as its one-line body; 407 carries a challenge.  apf:
@@ -124,6 +125,7 @@ typedef struct {
     size_t               state_len;      /* CIRA-State of the trailer */
     u_char               state_data[NGX_CIRA_STATE_MAX];
     unsigned             has_state:1;
+    unsigned             close:1;        /* CIRA-Close: not to be pooled */
 } ngx_cira_chunked_t;
 
 

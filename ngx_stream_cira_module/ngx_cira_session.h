@@ -40,6 +40,7 @@
 #define NGX_CIRA_CLOSE_TIMEOUT    10000
 #define NGX_CIRA_CREDIT_TIMEOUT   30000  /* a device that takes nothing */
 #define NGX_CIRA_POOL_TIMEOUT     4000   /* the device closes after 5 s */
+#define NGX_CIRA_SLOT_TIMEOUT     5000   /* a slot's holder without channel */
 #define NGX_CIRA_FLUSH_TIMEOUT    5000   /* last bytes of a session */
 #define NGX_CIRA_BACKOFF          500    /* after OPEN_FAILURE 4, doubled */
 #define NGX_CIRA_RETRIES          3
@@ -104,6 +105,7 @@ struct ngx_cira_session_s {
     ngx_uint_t            ndials;
     ngx_uint_t            max_channels;
     ngx_cira_dial_t      *slot;          /* holder of the WSMAN slot */
+    ngx_msec_t            slot_deadline; /* when slot_timed */
     ngx_str_t             state;         /* of its last holder */
     uint32_t              channel_id;    /* given last */
     uint32_t              cookie;
@@ -124,6 +126,7 @@ struct ngx_cira_session_s {
     char                 *text;          /* why it ended */
 
     unsigned              armed:NGX_CIRA_TIMERS;
+    unsigned              slot_timed:1;  /* its channel has ended */
     unsigned              pending:1;     /* counted as not logged in */
     unsigned              limited:1;     /* ngx_cira_limit_leave() is due */
     unsigned              logged_in:1;   /* in the index and the registry */

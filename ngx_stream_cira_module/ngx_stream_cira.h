@@ -75,8 +75,10 @@ ngx_uint_t ngx_cira_sessions_pending(void);
  */
 ngx_int_t ngx_cira_channel_dial(ngx_cira_session_t *s, ngx_cira_dial_t *d);
 
-/* Before opened(): forget the dialer; a late confirmation is closed. */
-void ngx_cira_channel_cancel(ngx_cira_dial_t *d);
+/*
+ * As redial() of ngx_cira_api_t: another channel for the holder of the slot.
+ */
+ngx_int_t ngx_cira_channel_redial(ngx_cira_dial_t *d);
 
 /*
  * Sends towards the device as far as credits and the TLS output allow;
@@ -90,15 +92,21 @@ void ngx_cira_channel_drain(ngx_cira_dial_t *d);
 /* Bytes kept that received() did not take yet. */
 size_t ngx_cira_channel_pending(ngx_cira_dial_t *d);
 
-/* After opened(OK): CHANNEL_CLOSE; frees the WSMAN slot. */
+/*
+ * Ends what there is: waiting, dialing (a late confirmation is closed), the
+ * channel, the slot.
+ */
 void ngx_cira_channel_close(ngx_cira_dial_t *d);
 
 /*
- * After opened(OK) of a poolable dialer: gives channel and slot back.  The
- * channel is pooled only when nothing is queued or kept in either direction,
- * else closed.
+ * After opened(OK): gives channel and slot back, and state to the slot's next
+ * holder.  The channel is pooled only when the dialer is poolable and nothing
+ * is queued or kept in either direction, else closed.
  */
-void ngx_cira_channel_release(ngx_cira_dial_t *d);
+void ngx_cira_channel_release(ngx_cira_dial_t *d, ngx_str_t *state);
+
+/* As state() of ngx_cira_api_t: takes the state over. */
+size_t ngx_cira_channel_state(ngx_cira_dial_t *d, u_char *buf);
 
 /*
  * Opaque state of the WSMAN slot's last holder (digest nonce and count),

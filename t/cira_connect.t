@@ -405,6 +405,92 @@ $fresh->close;
 $d->expect(97);
 $d->send(AMT::Apf::close_channel($m->{channel}));
 
+# the device closes the channel, the slot remains with who has something to say
+
+$c = AMT::Dial->new($sock, $guid, 16992, %slot);
+is($c->status, 200, 'the idle channel');
+$c->close;
+ok($d->expect(97), 'is closed');
+$d->send(AMT::Apf::close_channel($ch));
+
+($c, $ch) = opened(16992, %slot);
+is($c->status, 200, 'the slot once more');
+$second = AMT::Dial->new($sock, $guid, 16992, %slot);
+$d->send(AMT::Apf::data($ch, 'challenge'), AMT::Apf::close_channel($ch));
+$d->expect(97);
+is($c->eof, 'challenge', 'the answer, then FIN');
+ok(!$d->expect(90, 0.3), 'the next one waits');
+$c->chunk('too late');
+$c->release('c3RhdGU');
+$m = $d->expect(90);
+ok($m, 'until the release');
+$d->send(AMT::Apf::confirm($m->{channel}, 9, 8192));
+is($second->status, 200, 'the next one');
+is($second->{headers}{'cira-state'}, 'c3RhdGU', 'has the state');
+is($second->{headers}{'cira-kept'}, undef, 'which was another one\'s');
+
+$third = AMT::Dial->new($sock, $guid, 16992, %slot);
+$d->send(AMT::Apf::close_channel($m->{channel}));
+$d->expect(97);
+is($second->eof, '', 'closed again');
+$second->close;
+$m = $d->expect(90);
+ok($m, 'an end without release gives the slot back at once');
+$d->send(AMT::Apf::confirm($m->{channel}, 9, 8192));
+is($third->status, 200, 'the next one');
+is($third->{headers}{'cira-state'}, undef, 'has no state');
+
+$d->send(AMT::Apf::close_channel($m->{channel}));
+$d->expect(97);
+is($third->eof, '', 'and again');
+sleep 3.7;
+$second = AMT::Dial->new($sock, $guid, 16992, %slot);
+ok(!$d->expect(90, 0.5), 'without a word');
+$m = $d->expect(90);
+ok($m, 'the slot is taken from who says nothing');
+$d->send(AMT::Apf::confirm($m->{channel}, 9, 8192));
+is($second->status, 200, 'and goes to the next one');
+$third->release('bGF0ZQ');
+$second->release;
+$c = AMT::Dial->new($sock, $guid, 16992, %slot);
+is($c->status, 200, 'and one more');
+is($c->{headers}{'cira-state'}, undef, 'what is said too late is not heard');
+$c->close;
+$d->expect(97);
+$d->send(AMT::Apf::close_channel($m->{channel}));
+
+# with another connection
+
+my @holder = map { { %slot, 'CIRA-Holder' => "00000000000000a$_" } } 0, 1;
+($c, $ch) = opened(16992, %{$holder[0]});
+is($c->status, 200, 'a holder with a number');
+my @others = map { AMT::Dial->new($sock, $guid, 16992, %{$holder[1]}) } 1, 2;
+$d->send(AMT::Apf::data($ch, 'challenge'));
+is($c->read(9), 'challenge', 'is asked for a login');
+$second = AMT::Dial->new($sock, $guid, 16992, %{$holder[0]});
+is($d->expect(97)->{channel}, 7, 'his channel is closed');
+$d->send(AMT::Apf::close_channel($ch));
+is($c->eof, '', 'with his first connection');
+$m = $d->expect(90);
+$d->send(AMT::Apf::confirm($m->{channel}, 9, 8192));
+is($second->status, 200, 'he is before others');
+is($second->{headers}{'cira-kept'}, 1, 'and kept the slot');
+$c->release('eA');
+ok(!$d->expect(90, 0.2), 'which the first connection has no more');
+$second->send("0\r\nCIRA-State: eQ\r\nCIRA-Close: 1\r\n\r\n");
+is($d->expect(97)->{channel}, 9, 'released, and not to be used again');
+$d->send(AMT::Apf::close_channel($m->{channel}));
+$m = $d->expect(90);
+$d->send(AMT::Apf::confirm($m->{channel}, 9, 8192));
+is($others[0]->status, 200, 'then the next');
+is($others[0]->{headers}{'cira-state'}, 'eQ', 'with his state');
+$others[0]->release;
+is($others[1]->status, 200, 'whose number takes nothing from himself');
+is($others[1]->{headers}{'cira-kept'}, undef, 'after a release');
+$others[1]->close;
+$d->expect(97);
+$d->send(AMT::Apf::close_channel($m->{channel}));
+
 # ---- a client that does not read -----------------------------------------------------
 
 ($c, $ch) = opened(16994, -remote => 4);

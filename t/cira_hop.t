@@ -175,6 +175,30 @@ $c->close;
 ok($d->expect(97), 'an end without release closes it');
 $d->send(AMT::Apf::close_channel($ch));
 
+# the device closes the channel, the slot remains
+
+$slot{'CIRA-Holder'} = '00000000000000a0';
+($c, $ch) = confirmed(2, 16992, %slot);
+is($c->status, 200, 'the slot once more');
+$d->send(AMT::Apf::data($ch, 'challenge'), AMT::Apf::close_channel($ch));
+$d->expect(97);
+is($c->eof, 'challenge', 'the answer, then FIN');
+my ($again, $ach) = confirmed(2, 16992, %slot);
+is($again->status, 200, 'another connection of the holder');
+is($again->{headers}{'cira-kept'}, 1, 'keeps the slot');
+$c->close;
+$d->send(AMT::Apf::close_channel($ach));
+$d->expect(97);
+is($again->eof, '', 'closed again');
+$again->release('bmV3');
+delete $slot{'CIRA-Holder'};
+($c, $ch) = confirmed(2, 16992, %slot);
+is($c->status, 200, 'another client');
+is($c->{headers}{'cira-state'}, 'bmV3', 'has the state');
+$c->close;
+$d->expect(97);
+$d->send(AMT::Apf::close_channel($ch));
+
 is(hop(16992, 'CIRA-Tenant' => 'red')->status, 404, 'another tenant');
 $c = hop(16993);
 is($c->status, 502, 'a port that is not forwarded');

@@ -300,7 +300,18 @@ $r = call('power/state');
 is($r->{status}, 500, 'a device that refuses all credentials');
 cmp_ok($sim->stats->{unauthorized} - $before, '<=', 3,
     'is not asked without end');
+$before = $sim->stats->{unauthorized};
+my $failed = grep { $_->{event} eq 'auth_failed' } @{$sim->events};
+is(call('power/state')->{status}, 500, 'and again');
+is(scalar(grep({ $_->{event} eq 'auth_failed' } @{$sim->events})), $failed,
+    'not asked at once, since devices lock their accounts')
+    or diag(recent());
+like($t->log, qr/refused AMT_PASSWORD of Vault a moment ago/,
+    'the log tells why');
 $sim->misbehave(0, 'off');
+is(call('power/state')->{status}, 500, 'and not asked');
+is($t->delete("/api/v1/devices/refresh/$guid", key => $key)->{status}, 200,
+    'unless somebody says so');
 
 # rotated on the device and in the secret store: the cache must not stand
 # in the way

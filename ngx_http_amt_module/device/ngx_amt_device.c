@@ -40,7 +40,6 @@ static ngx_int_t ngx_amt_device_connect_again(ngx_amt_flow_t *f,
     ngx_amt_device_connect_t *v);
 static void ngx_amt_device_take_state(ngx_amt_device_t *dev,
     ngx_str_t *state);
-static size_t ngx_amt_device_leave(ngx_amt_tunnel_t *t, u_char *buf);
 
 
 ngx_http_amt_device_conf_t *
@@ -114,8 +113,6 @@ ngx_amt_device_open(ngx_amt_flow_t *f, ngx_cira_info_t *info,
     v->result = result;
 
     ngx_amt_tunnel_init(&dev->tunnel, f->log);
-
-    dev->tunnel.leave = ngx_amt_device_leave;
 
     dev->info = *info;
     dev->options.fresh = fresh ? 1 : 0;
@@ -272,80 +269,21 @@ ngx_amt_device_connect_again(ngx_amt_flow_t *f, ngx_amt_device_connect_t *v)
 
 
 /*
- * State that differs from what this conversation got before is of another
- * holder, and newer than a challenge of our own.
+ * State is of another holder, and newer than a challenge of our own, whose
+ * counts nobody else has used.
  */
 
 static void
 ngx_amt_device_take_state(ngx_amt_device_t *dev, ngx_str_t *state)
 {
-    ngx_amt_digest_t  before;
-
-    if (state->len == 0) {
-
-        if (dev->left) {
-
-            /* its counts are of a holder that did not come to an end */
-
-            dev->left = 0;
-            dev->state_len = 0;
-            dev->digest.nonce_len = 0;
-        }
-
-        return;
-    }
-
-    dev->left = 0;
-
-    if (state->len == dev->state_len
-        && ngx_memcmp(state->data, dev->state, state->len) == 0)
+    if (state->len
+        && ngx_amt_digest_decode(state, &dev->digest) != NGX_OK)
     {
-        return;
-    }
+        dev->digest.nonce_len = 0;
 
-    before = dev->digest;
-
-    if (ngx_amt_digest_decode(state, &dev->digest) != NGX_OK) {
         ngx_log_error(NGX_LOG_WARN, dev->tunnel.log, 0,
                       "device slot has a state that is not ours");
-        return;
     }
-
-    if (before.nonce_len != dev->digest.nonce_len
-        || ngx_memcmp(before.nonce, dev->digest.nonce, before.nonce_len) != 0)
-    {
-        dev->own = 0;
-    }
-
-    dev->state_len = state->len;
-    ngx_memcpy(dev->state, state->data, state->len);
-}
-
-
-/*
- * A challenge ends the channel, and with it the slot.  The next holder gets
- * the nonce: with one of his own he would make this one worthless, since
- * devices know only a few, and of many first calls at once none would ever be
- * let in.
- */
-
-static size_t
-ngx_amt_device_leave(ngx_amt_tunnel_t *t, u_char *buf)
-{
-    ngx_amt_device_t  *dev;
-    ngx_amt_digest_t   digest;
-
-    if (t->res->status != 401
-        || ngx_amt_digest_parse(t->res->auth, t->res->n_auth, &digest)
-           != NGX_OK)
-    {
-        return 0;
-    }
-
-    dev = (ngx_amt_device_t *) t;
-    dev->left = 1;
-
-    return ngx_amt_digest_encode(&digest, buf);
 }
 
 
@@ -362,11 +300,13 @@ ngx_amt_device_close(ngx_amt_device_t *dev)
     state.data = buf;
     state.len = 0;
 
-    if (ngx_amt_tunnel_is_open(&dev->tunnel) && dev->digest.nonce_len) {
+    if (ngx_amt_tunnel_has_slot(&dev->tunnel) && dev->digest.nonce_len) {
         state.len = ngx_amt_digest_encode(&dev->digest, buf);
     }
 
     ngx_amt_tunnel_release(&dev->tunnel, &state);
+
+    ngx_explicit_memzero(buf, state.len);
 
     if (dev->pool) {
         ngx_amt_wipe_pool(dev->pool);

@@ -43,6 +43,7 @@ typedef struct {
     unsigned                   verified:1;   /* ha1 was read from Vault
                                                 after it was refused */
     unsigned                   pended:1;     /* the pending password, too */
+    unsigned                   doubt:1;      /* it may have been the nonce */
     ngx_str_t                  path;         /* of the secret */
     ngx_str_t                  realm;
 } ngx_amt_device_call_t;
@@ -156,12 +157,11 @@ ngx_amt_device_call_body(ngx_amt_flow_t *f, void *data)
             ngx_amt_await(f, v,
                           ngx_amt_device_connect(f, v->dev, v->deadline));
 
-            /*
-             * The nonce may be another holder's now.  A password that is
-             * only tried costs one refused login: AMT allows few.
-             */
+            if (!v->dev->tunnel.kept) {
 
-            if (!v->dev->given || !v->dev->own) {
+                /* the nonce may be another holder's now */
+
+                v->dev->own = 0;
                 v->challenged = 0;
             }
         }
@@ -210,10 +210,7 @@ ngx_amt_device_call_body(ngx_amt_flow_t *f, void *data)
             ngx_amt_await_rc(f, v, ngx_amt_device_login(f, v->dev, 1));
 
             if (v->frame.rc == NGX_DECLINED) {
-                ngx_amt_ha1_forget(ngx_amt_device_conf()->cache,
-                                   v->dev->info.guid);
-                v->frame.rc = ngx_amt_flow_error(f, NGX_AMT_ERR_DEVICE_AUTH,
-                                     "device refused AMT_PASSWORD of Vault");
+                v->frame.rc = ngx_amt_device_refused(f, v->dev, !v->doubt);
             }
 
             if (v->frame.rc != NGX_OK) {
@@ -438,6 +435,10 @@ ngx_amt_device_challenge(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
         return NGX_OK;
     }
 
+    if (!fresh || digest.stale) {
+        v->doubt = 1;
+    }
+
     if (dev->from_cache && !v->verified) {
         v->verified = 1;
         ngx_amt_ha1_forget(ngx_amt_device_conf()->cache, dev->info.guid);
@@ -456,10 +457,7 @@ ngx_amt_device_challenge(ngx_amt_flow_t *f, ngx_amt_device_call_t *v)
         return NGX_DECLINED;
     }
 
-    ngx_amt_ha1_forget(ngx_amt_device_conf()->cache, dev->info.guid);
-
-    return ngx_amt_flow_error(f, NGX_AMT_ERR_DEVICE_AUTH,
-                              "device refused AMT_PASSWORD of Vault");
+    return ngx_amt_device_refused(f, dev, !v->doubt);
 }
 
 
@@ -609,7 +607,7 @@ ngx_int_t
 ngx_amt_device_bad(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
     const char *text)
 {
-    ngx_amt_tunnel_close(&dev->tunnel);
+    ngx_amt_tunnel_end(&dev->tunnel);
 
     return ngx_amt_flow_error(f, NGX_AMT_ERR_BAD_ANSWER, "%s", text);
 }

@@ -11,6 +11,7 @@
 #include "device/ngx_amt_device_priv.h"
 #include "device/ngx_amt_pending.h"
 #include "vault/ngx_amt_vault.h"
+#include <openssl/sha.h>
 
 
 typedef struct {
@@ -24,6 +25,8 @@ typedef struct {
 
 static ngx_int_t ngx_amt_device_login_body(ngx_amt_flow_t *f, void *data);
 static void ngx_amt_device_login_drop(void *data);
+static void ngx_amt_device_offer(ngx_amt_device_t *dev, ngx_str_t *realm,
+    const char *current, const char *pending);
 
 
 /*
@@ -107,7 +110,7 @@ ngx_amt_device_login_body(ngx_amt_flow_t *f, void *data)
 
     u_char             ha1[NGX_AMT_DIGEST_HA1];
     ngx_str_t          realm;
-    const char        *text;
+    const char        *text, *other;
     ngx_uint_t         pending;
     ngx_amt_device_t  *dev;
 
@@ -138,17 +141,32 @@ ngx_amt_device_login_body(ngx_amt_flow_t *f, void *data)
     realm.data = dev->digest.realm;
     realm.len = dev->digest.realm_len;
 
+    other = ngx_amt_secret_get(&v->secret, NGX_AMT_PENDING_AMT);
+
+    if (other && *other == '\0') {
+        other = NULL;
+    }
+
+    ngx_amt_device_offer(dev, &realm, text, other);
+
+    if (ngx_amt_ha1_refused(ngx_amt_device_conf()->cache, dev->info.guid,
+                            &realm, dev->offer)
+        == NGX_OK)
+    {
+        return ngx_amt_flow_error(f, NGX_AMT_ERR_DEVICE_AUTH,
+                                  "device refused AMT_PASSWORD of Vault a "
+                                  "moment ago");
+    }
+
     ngx_amt_pending_ha1(&realm, text, ha1);
 
     if (v->again && ngx_memcmp(ha1, dev->ha1, NGX_AMT_DIGEST_HA1) == 0) {
 
-        text = ngx_amt_secret_get(&v->secret, NGX_AMT_PENDING_AMT);
-
-        if (text == NULL || *text == '\0') {
+        if (other == NULL) {
             v->frame.rc = NGX_DECLINED;
 
         } else {
-            ngx_amt_pending_ha1(&realm, text, ha1);
+            ngx_amt_pending_ha1(&realm, other, ha1);
             pending = 1;
         }
     }
@@ -168,6 +186,52 @@ ngx_amt_device_login_body(ngx_amt_flow_t *f, void *data)
 fail:
 
     return v->frame.rc;
+}
+
+
+static void
+ngx_amt_device_offer(ngx_amt_device_t *dev, ngx_str_t *realm,
+    const char *current, const char *pending)
+{
+    size_t  len;
+    u_char  ha1[2 * NGX_AMT_DIGEST_HA1];
+
+    ngx_amt_pending_ha1(realm, current, ha1);
+    len = NGX_AMT_DIGEST_HA1;
+
+    if (pending) {
+        ngx_amt_pending_ha1(realm, pending, ha1 + len);
+        len += NGX_AMT_DIGEST_HA1;
+    }
+
+    (void) SHA256(ha1, len, dev->offer);
+    dev->offered = 1;
+
+    ngx_explicit_memzero(ha1, sizeof(ha1));
+}
+
+
+ngx_int_t
+ngx_amt_device_refused(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
+    ngx_uint_t sure)
+{
+    ngx_str_t             realm;
+    ngx_amt_ha1_cache_t  *cache;
+
+    cache = ngx_amt_device_conf()->cache;
+
+    if (sure && dev->offered) {
+        realm.data = dev->digest.realm;
+        realm.len = dev->digest.realm_len;
+
+        ngx_amt_ha1_refuse(cache, dev->info.guid, &realm, dev->offer, f->log);
+
+    } else {
+        ngx_amt_ha1_forget(cache, dev->info.guid);
+    }
+
+    return ngx_amt_flow_error(f, NGX_AMT_ERR_DEVICE_AUTH,
+                              "device refused AMT_PASSWORD of Vault");
 }
 
 

@@ -17,7 +17,7 @@
 
 
 struct ngx_amt_device_s {
-    ngx_amt_tunnel_t      tunnel;        /* first, see ngx_amt_device_leave() */
+    ngx_amt_tunnel_t      tunnel;
     ngx_amt_tunnel_options_t  options;
     ngx_cira_info_t       info;
     ngx_pool_t           *pool;          /* of one exchange, then wiped */
@@ -25,24 +25,26 @@ struct ngx_amt_device_s {
     u_char                host[NGX_AMT_DEVICE_HOST];
 
     ngx_amt_digest_t      digest;        /* challenge in use */
-    u_char                state[NGX_AMT_DIGEST_STATE];
-    size_t                state_len;     /* as the owner handed it over */
 
     u_char                ha1[NGX_AMT_DIGEST_HA1];
     u_char                realm[NGX_AMT_DIGEST_MAX_REALM];
     u_char                realm_len;     /* ha1 is for this realm */
+
+    u_char                offer[NGX_AMT_DIGEST_HA1];
 
     ngx_uint_t            ids[3];        /* MessageID: AMT, CIM, IPS */
     size_t                received;      /* bytes of the last answer */
 
     unsigned              have_ha1:1;
     unsigned              from_cache:1;  /* ha1 is not from Vault */
+    unsigned              offered:1;     /* offer is a hash of all passwords
+                                            that Vault has */
     unsigned              pending:1;     /* ha1 is of the pending password */
     unsigned              given:1;       /* ha1 is the caller's */
     unsigned              pinned:1;
     unsigned              accepted:1;    /* ha1 by the device */
-    unsigned              left:1;        /* the nonce is with the slot */
-    unsigned              own:1;         /* the nonce came to this one */
+    unsigned              own:1;         /* the nonce came to this one, and
+                                            nobody had the slot since */
 };
 
 
@@ -72,6 +74,14 @@ ngx_int_t ngx_amt_device_path(ngx_amt_flow_t *f,
     ngx_amt_device_t *dev, ngx_str_t *path);
 
 ngx_uint_t ngx_amt_device_have_ha1(ngx_amt_device_t *dev);
+
+/*
+ * The device refused all passwords; sure: in answers to challenges of this
+ * conversation alone, and then it is not bothered with them again for some
+ * seconds.  Always NGX_ERROR.
+ */
+ngx_int_t ngx_amt_device_refused(ngx_amt_flow_t *f, ngx_amt_device_t *dev,
+    ngx_uint_t sure);
 
 
 /* ---- ngx_amt_device_call.c ---- */

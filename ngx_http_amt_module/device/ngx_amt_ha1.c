@@ -22,11 +22,14 @@
 
 #define NGX_AMT_HA1_WAYS  8
 
+#define NGX_AMT_HA1_REFUSED  10          /* s */
+
 
 typedef struct {
     time_t                expires;       /* 0: unused */
     uint64_t              used;          /* by the table's clock */
     u_char                guid[NGX_CIRA_GUID_LEN];
+    u_char                refused;       /* sealed is what was */
     u_char                iv[NGX_AMT_HA1_IV];
     u_char                tag[NGX_AMT_HA1_TAG];
     u_char                sealed[NGX_AMT_DIGEST_HA1];
@@ -51,10 +54,14 @@ struct ngx_amt_ha1_cache_s {
 
 static ngx_int_t ngx_amt_ha1_init_zone(ngx_shm_zone_t *shm_zone, void *data);
 static void ngx_amt_ha1_cleanup(void *data);
+static ngx_int_t ngx_amt_ha1_load(ngx_amt_ha1_cache_t *cache,
+    const u_char *guid, ngx_str_t *realm, ngx_uint_t refused, u_char *value);
+static void ngx_amt_ha1_store(ngx_amt_ha1_cache_t *cache, const u_char *guid,
+    ngx_str_t *realm, ngx_uint_t refused, u_char *value, ngx_log_t *log);
 static ngx_amt_ha1_record_t *ngx_amt_ha1_find(ngx_amt_ha1_table_t *table,
     const u_char *guid, ngx_amt_ha1_record_t **oldest);
 static ngx_int_t ngx_amt_ha1_crypt(ngx_amt_ha1_cache_t *cache,
-    ngx_amt_ha1_record_t *rec, ngx_str_t *realm, u_char *ha1, int seal);
+    ngx_amt_ha1_record_t *rec, ngx_str_t *realm, u_char *value, int seal);
 
 
 ngx_amt_ha1_cache_t *
@@ -152,6 +159,33 @@ ngx_int_t
 ngx_amt_ha1_get(ngx_amt_ha1_cache_t *cache, const u_char *guid,
     ngx_str_t *realm, u_char ha1[NGX_AMT_DIGEST_HA1])
 {
+    return ngx_amt_ha1_load(cache, guid, realm, 0, ha1);
+}
+
+
+ngx_int_t
+ngx_amt_ha1_refused(ngx_amt_ha1_cache_t *cache, const u_char *guid,
+    ngx_str_t *realm, u_char offer[NGX_AMT_DIGEST_HA1])
+{
+    u_char     value[NGX_AMT_DIGEST_HA1];
+    ngx_int_t  rc;
+
+    rc = ngx_amt_ha1_load(cache, guid, realm, 1, value);
+
+    if (rc == NGX_OK && ngx_memcmp(value, offer, NGX_AMT_DIGEST_HA1) != 0) {
+        rc = NGX_DECLINED;
+    }
+
+    ngx_explicit_memzero(value, NGX_AMT_DIGEST_HA1);
+
+    return rc;
+}
+
+
+static ngx_int_t
+ngx_amt_ha1_load(ngx_amt_ha1_cache_t *cache, const u_char *guid,
+    ngx_str_t *realm, ngx_uint_t refused, u_char *value)
+{
     ngx_amt_ha1_table_t   *table;
     ngx_amt_ha1_record_t  *rec, copy;
 
@@ -170,6 +204,10 @@ ngx_amt_ha1_get(ngx_amt_ha1_cache_t *cache, const u_char *guid,
         rec = NULL;
     }
 
+    if (rec && rec->refused != refused) {
+        rec = NULL;
+    }
+
     if (rec) {
         rec->used = ++table->clock;
         copy = *rec;
@@ -181,7 +219,7 @@ ngx_amt_ha1_get(ngx_amt_ha1_cache_t *cache, const u_char *guid,
         return NGX_DECLINED;
     }
 
-    return ngx_amt_ha1_crypt(cache, &copy, realm, ha1, 0);
+    return ngx_amt_ha1_crypt(cache, &copy, realm, value, 0);
 }
 
 
@@ -189,6 +227,23 @@ void
 ngx_amt_ha1_put(ngx_amt_ha1_cache_t *cache, const u_char *guid,
     ngx_str_t *realm, u_char ha1[NGX_AMT_DIGEST_HA1], ngx_log_t *log)
 {
+    ngx_amt_ha1_store(cache, guid, realm, 0, ha1, log);
+}
+
+
+void
+ngx_amt_ha1_refuse(ngx_amt_ha1_cache_t *cache, const u_char *guid,
+    ngx_str_t *realm, u_char offer[NGX_AMT_DIGEST_HA1], ngx_log_t *log)
+{
+    ngx_amt_ha1_store(cache, guid, realm, 1, offer, log);
+}
+
+
+static void
+ngx_amt_ha1_store(ngx_amt_ha1_cache_t *cache, const u_char *guid,
+    ngx_str_t *realm, ngx_uint_t refused, u_char *value, ngx_log_t *log)
+{
+    time_t                 valid;
     ngx_amt_ha1_table_t   *table;
     ngx_amt_ha1_record_t  *rec, *oldest, fresh;
 
@@ -198,16 +253,25 @@ ngx_amt_ha1_put(ngx_amt_ha1_cache_t *cache, const u_char *guid,
 
     table = cache->table;
 
+    ngx_memzero(&fresh, sizeof(ngx_amt_ha1_record_t));
     ngx_memcpy(fresh.guid, guid, NGX_CIRA_GUID_LEN);
 
+    fresh.refused = (u_char) refused;
+
     if (RAND_bytes(fresh.iv, NGX_AMT_HA1_IV) != 1
-        || ngx_amt_ha1_crypt(cache, &fresh, realm, ha1, 1) != NGX_OK)
+        || ngx_amt_ha1_crypt(cache, &fresh, realm, value, 1) != NGX_OK)
     {
         ngx_log_error(NGX_LOG_ERR, log, 0, "digest cache: sealing failed");
         return;
     }
 
-    fresh.expires = ngx_time() + cache->valid;
+    valid = cache->valid;
+
+    if (refused && valid > NGX_AMT_HA1_REFUSED) {
+        valid = NGX_AMT_HA1_REFUSED;
+    }
+
+    fresh.expires = ngx_time() + valid;
 
     ngx_cira_lock(cache->shpool, "amt_digest zone");
 
@@ -285,11 +349,11 @@ ngx_amt_ha1_find(ngx_amt_ha1_table_t *table, const u_char *guid,
 }
 
 
-/* GUID and realm are associated data: an entry fits nowhere else. */
+/* What it is and of whom is associated data: a value fits nowhere else. */
 
 static ngx_int_t
 ngx_amt_ha1_crypt(ngx_amt_ha1_cache_t *cache, ngx_amt_ha1_record_t *rec,
-    ngx_str_t *realm, u_char *ha1, int seal)
+    ngx_str_t *realm, u_char *value, int seal)
 {
     int              len, ok;
     EVP_CIPHER_CTX  *ctx;
@@ -302,22 +366,25 @@ ngx_amt_ha1_crypt(ngx_amt_ha1_cache_t *cache, ngx_amt_ha1_record_t *rec,
     ok = EVP_CipherInit_ex(ctx, EVP_aes_256_gcm(), NULL, cache->key, rec->iv,
                            seal)
          && EVP_CipherUpdate(ctx, NULL, &len, rec->guid, NGX_CIRA_GUID_LEN)
+         && EVP_CipherUpdate(ctx, NULL, &len, &rec->refused, 1)
          && EVP_CipherUpdate(ctx, NULL, &len, realm->data, (int) realm->len);
 
     if (ok && seal) {
-        ok = EVP_CipherUpdate(ctx, rec->sealed, &len, ha1, NGX_AMT_DIGEST_HA1)
+        ok = EVP_CipherUpdate(ctx, rec->sealed, &len, value,
+                              NGX_AMT_DIGEST_HA1)
              && EVP_CipherFinal_ex(ctx, rec->sealed + len, &len)
              && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG,
                                     NGX_AMT_HA1_TAG, rec->tag);
 
     } else if (ok) {
-        ok = EVP_CipherUpdate(ctx, ha1, &len, rec->sealed, NGX_AMT_DIGEST_HA1)
+        ok = EVP_CipherUpdate(ctx, value, &len, rec->sealed,
+                              NGX_AMT_DIGEST_HA1)
              && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG,
                                     NGX_AMT_HA1_TAG, rec->tag)
-             && EVP_CipherFinal_ex(ctx, ha1 + len, &len) > 0;
+             && EVP_CipherFinal_ex(ctx, value + len, &len) > 0;
 
         if (!ok) {
-            ngx_explicit_memzero(ha1, NGX_AMT_DIGEST_HA1);
+            ngx_explicit_memzero(value, NGX_AMT_DIGEST_HA1);
         }
     }
 

@@ -4,6 +4,10 @@
  * for every call.  Values are sealed with AES-256-GCM under a key that lives
  * in the processes of this nginx only, bound to GUID and realm; they expire,
  * and the least recently used one makes room.
+ *
+ * For some seconds it is also known what a device has refused: it locks its
+ * accounts after a few failures, and many calls may be on their way with the
+ * same wrong password.
  */
 
 
@@ -35,6 +39,17 @@ ngx_int_t ngx_amt_ha1_get(ngx_amt_ha1_cache_t *cache, const u_char *guid,
 /* Remembers an HA1 a device has accepted; a full zone is no error. */
 void ngx_amt_ha1_put(ngx_amt_ha1_cache_t *cache, const u_char *guid,
     ngx_str_t *realm, u_char ha1[NGX_AMT_DIGEST_HA1], ngx_log_t *log);
+
+/*
+ * The device has refused all there is, of which offer is a hash: that counts
+ * instead of an HA1, and as long as it is not forgotten or expires.
+ */
+void ngx_amt_ha1_refuse(ngx_amt_ha1_cache_t *cache, const u_char *guid,
+    ngx_str_t *realm, u_char offer[NGX_AMT_DIGEST_HA1], ngx_log_t *log);
+
+/* NGX_OK: exactly this was refused a moment ago; else NGX_DECLINED. */
+ngx_int_t ngx_amt_ha1_refused(ngx_amt_ha1_cache_t *cache,
+    const u_char *guid, ngx_str_t *realm, u_char offer[NGX_AMT_DIGEST_HA1]);
 
 void ngx_amt_ha1_forget(ngx_amt_ha1_cache_t *cache, const u_char *guid);
 

@@ -20,7 +20,6 @@ static ngx_int_t ngx_amt_tunnel_run(ngx_amt_tunnel_t *t);
 static ngx_int_t ngx_amt_tunnel_connected(ngx_amt_tunnel_t *t);
 static ngx_uint_t ngx_amt_tunnel_idle(ngx_amt_tunnel_t *t);
 static void ngx_amt_tunnel_timer(ngx_event_t *ev);
-static void ngx_amt_tunnel_leave(ngx_amt_tunnel_t *t);
 static void ngx_amt_tunnel_cancel(void *data);
 
 
@@ -44,9 +43,23 @@ ngx_amt_tunnel_connect(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
 {
     ngx_int_t  rc;
 
-    ngx_amt_tunnel_close(t);
+    rc = NGX_AGAIN;
+
+    if (t->ended && t->api) {
+        rc = ngx_amt_tunnel_direct_redial(t);
+
+    } else if (t->ended) {
+        t->before = t->connection;
+        t->connection = NULL;
+
+    } else {
+        ngx_amt_tunnel_close(t);
+    }
 
     t->err = NGX_AMT_ERR_NONE;
+    t->ended = 0;
+    t->cut = 0;
+    t->kept = 0;
     t->reused = 0;
     t->used = 0;
     t->gone = 0;
@@ -57,8 +70,9 @@ ngx_amt_tunnel_connect(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
 
     res->connect = 1;
 
-    rc = o->direct ? ngx_amt_tunnel_direct_dial(t, info, o->fresh)
-                   : NGX_AGAIN;
+    if (rc == NGX_AGAIN && o->direct) {
+        rc = ngx_amt_tunnel_direct_dial(t, info, o->fresh);
+    }
 
     if (rc == NGX_AGAIN) {
         rc = ngx_amt_tunnel_socket_connect(t, info, o->fresh, pool);
@@ -132,6 +146,8 @@ ngx_amt_tunnel_exchange(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
     t->err = NGX_AMT_ERR_NONE;
     t->unsent = 0;
 
+    ngx_amt_http_init(res, pool);
+
     if (!ngx_amt_tunnel_idle(t)) {
         t->unsent = 1;
         return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_LOST,
@@ -145,8 +161,6 @@ ngx_amt_tunnel_exchange(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
     if (t->connection) {
         ngx_amt_tunnel_socket_chunk(t);
     }
-
-    ngx_amt_http_init(res, pool);
 
     return ngx_amt_tunnel_await(f, t, "device", timeout);
 }
@@ -262,40 +276,10 @@ ngx_amt_tunnel_answer(ngx_amt_tunnel_t *t, ngx_int_t rc, ngx_uint_t rest)
     }
 
     if (!t->res->connect && (!t->res->keepalive || t->out < t->out_last)) {
-        ngx_amt_tunnel_leave(t);
-        ngx_amt_tunnel_close(t);
+        ngx_amt_tunnel_end(t);
     }
 
     return NGX_OK;
-}
-
-
-/*
- * The slot goes with the channel, which the device closes.  Through a socket
- * this would come too late: the owner sees the device's close first.
- */
-
-static void
-ngx_amt_tunnel_leave(ngx_amt_tunnel_t *t)
-{
-    u_char     buf[NGX_AMT_HTTP_MAX_STATE];
-    ngx_str_t  state;
-
-    if (t->leave == NULL || t->connection || !t->open
-        || t->out < t->out_last)
-    {
-        return;
-    }
-
-    state.data = buf;
-    state.len = t->leave(t, buf);
-
-    if (state.len) {
-        t->dial.poolable = 0;
-        ngx_amt_tunnel_direct_release(t, &state);
-    }
-
-    ngx_explicit_memzero(buf, sizeof(buf));
 }
 
 
@@ -306,6 +290,8 @@ ngx_amt_tunnel_connected(ngx_amt_tunnel_t *t)
 
     case 200:
         t->reused = t->res->cira_reused;
+        t->kept = t->res->cira_kept;
+        ngx_amt_tunnel_close_before(t);
         return NGX_OK;
 
     case 404:
@@ -340,9 +326,31 @@ ngx_amt_tunnel_fail(ngx_amt_tunnel_t *t, ngx_amt_err_e err, const char *text)
     t->err = err;
     t->text = text;
 
-    ngx_amt_tunnel_close(t);
+    if (t->res && t->res->connect) {
+        ngx_amt_tunnel_close(t);
+
+    } else {
+        ngx_amt_tunnel_end(t);
+    }
 
     return NGX_ERROR;
+}
+
+
+void
+ngx_amt_tunnel_end(ngx_amt_tunnel_t *t)
+{
+    if (t->timer.timer_set) {
+        ngx_del_timer(&t->timer);
+    }
+
+    if (t->out < t->out_last) {
+        t->cut = 1;
+    }
+
+    t->ended = 1;
+    t->out = NULL;
+    t->out_last = NULL;
 }
 
 
@@ -362,14 +370,18 @@ ngx_amt_tunnel_idle(ngx_amt_tunnel_t *t)
 void
 ngx_amt_tunnel_release(ngx_amt_tunnel_t *t, ngx_str_t *state)
 {
-    if (t->seq == 0 && t->res == NULL && t->out == t->out_last
-        && state->len <= NGX_AMT_HTTP_MAX_STATE && ngx_amt_tunnel_idle(t))
-    {
-        if (t->connection) {
-            ngx_amt_tunnel_socket_release(t, state);
+    ngx_uint_t  idle;
 
-        } else {
-            ngx_amt_tunnel_direct_release(t, state);
+    if (t->seq == 0 && t->res == NULL && t->out == t->out_last
+        && state->len <= NGX_AMT_HTTP_MAX_STATE)
+    {
+        idle = ngx_amt_tunnel_is_open(t) && ngx_amt_tunnel_idle(t);
+
+        if (t->api) {
+            ngx_amt_tunnel_direct_release(t, state, idle);
+
+        } else if (t->connection && !t->cut) {
+            ngx_amt_tunnel_socket_release(t, state, idle);
         }
     }
 
@@ -389,10 +401,22 @@ ngx_amt_tunnel_close(ngx_amt_tunnel_t *t)
         t->connection = NULL;
     }
 
+    ngx_amt_tunnel_close_before(t);
     ngx_amt_tunnel_direct_close(t);
 
+    t->ended = 0;
     t->out = NULL;
     t->out_last = NULL;
+}
+
+
+void
+ngx_amt_tunnel_close_before(ngx_amt_tunnel_t *t)
+{
+    if (t->before) {
+        ngx_close_connection(t->before);
+        t->before = NULL;
+    }
 }
 
 
@@ -440,7 +464,13 @@ ngx_amt_tunnel_cancel(void *data)
 
     t->flow = NULL;
     t->seq = 0;
-    t->res = NULL;
 
-    ngx_amt_tunnel_close(t);
+    if (t->res->connect) {
+        ngx_amt_tunnel_close(t);
+
+    } else {
+        ngx_amt_tunnel_end(t);
+    }
+
+    t->res = NULL;
 }

@@ -24,17 +24,13 @@ typedef struct ngx_amt_tunnel_s  ngx_amt_tunnel_t;
 
 struct ngx_amt_tunnel_s {
     ngx_connection_t         *connection;    /* to the owner's socket */
+    ngx_connection_t         *before;        /* the one that has the slot
+                                                until connection has it */
     ngx_cira_api_t           *api;           /* or dial is in use */
     ngx_cira_dial_t           dial;
+    uint64_t                  holder;        /* what the owner knows us by */
     ngx_log_t                *log;
     ngx_event_t               timer;
-
-    /*
-     * Of the caller, or NULL: an answer was read after which the channel is
-     * closed.  Writes what the slot's next holder is to know of it, at most
-     * NGX_AMT_HTTP_MAX_STATE bytes, and returns its length.
-     */
-    size_t                  (*leave)(struct ngx_amt_tunnel_s *t, u_char *buf);
 
     ngx_amt_flow_t           *flow;          /* of the pending operation */
     uint64_t                  seq;
@@ -48,6 +44,12 @@ struct ngx_amt_tunnel_s {
     const char               *text;          /* static */
 
     unsigned                  open:1;        /* dial has a channel */
+    unsigned                  ended:1;       /* the channel is of no use any
+                                                more, the slot is ours */
+    unsigned                  cut:1;         /* a message was not sent to its
+                                                end */
+    unsigned                  kept:1;        /* the slot is ours since the
+                                                connect before */
     unsigned                  dirty:1;       /* it brought what nobody asked
                                                 for */
     unsigned                  reused:1;      /* channel came from the pool */
@@ -65,14 +67,22 @@ typedef struct {
 } ngx_amt_tunnel_options_t;
 
 
-#define ngx_amt_tunnel_is_open(t)  ((t)->connection || (t)->open)
+/* a message can be sent */
+#define ngx_amt_tunnel_is_open(t)                                             \
+    (((t)->connection || (t)->open) && !(t)->ended)
+
+/* ngx_amt_tunnel_release() can tell the slot's next holder something */
+#define ngx_amt_tunnel_has_slot(t)                                            \
+    ((t)->connection || (t)->api)
 
 
 void ngx_amt_tunnel_init(ngx_amt_tunnel_t *t, ngx_log_t *log);
 
 /*
  * Operation: CONNECT to port 16992 of the device, waiting for its slot, at
- * most timeout ms.  Memory, also of *res (the owner's answer), from the
+ * most timeout ms.  A tunnel that has ended dials before those who wait, and
+ * t->kept says that nobody else had the slot meanwhile (he took too long
+ * otherwise).  Memory, also of *res (the owner's answer), from the
  * pool, which must live until the operation ended.  NGX_OK; NGX_ERROR:
  * t->err says why (NOT_CONNECTED, BUSY, REFUSED, TIMEOUT, INTERNAL).  The
  * flow's error is not set.
@@ -103,7 +113,8 @@ ngx_int_t ngx_amt_tunnel_ask(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
 /*
  * Operation: sends a request, as made by ngx_amt_tunnel_message(), and reads
  * one HTTP answer into *res.  NGX_OK; NGX_ERROR: t->err says why (LOST,
- * TIMEOUT, BAD_ANSWER, INTERNAL), and the tunnel is closed.
+ * TIMEOUT, BAD_ANSWER, INTERNAL).  After an error, and after an answer that
+ * is the last of its channel, the tunnel has ended.
  */
 ngx_int_t ngx_amt_tunnel_exchange(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
     ngx_str_t *out, ngx_msec_t timeout, ngx_pool_t *pool,
@@ -116,9 +127,12 @@ ngx_int_t ngx_amt_tunnel_exchange(ngx_amt_flow_t *f, ngx_amt_tunnel_t *t,
 ngx_int_t ngx_amt_tunnel_message(ngx_pool_t *pool, ngx_str_t *head,
     ngx_str_t *body, ngx_str_t *out);
 
+/* The channel is not to be used any more; the slot remains. */
+void ngx_amt_tunnel_end(ngx_amt_tunnel_t *t);
+
 /*
- * Gives the channel back to the pool and state (may be empty) to the next
- * holder of the slot; closes it when it is not idle.
+ * Gives state (may be empty) to the next holder of the slot, and the channel
+ * back to the pool; it is closed when it is not idle.
  */
 void ngx_amt_tunnel_release(ngx_amt_tunnel_t *t, ngx_str_t *state);
 

@@ -74,6 +74,23 @@ ngx_amt_tunnel_direct_dial(ngx_amt_tunnel_t *t, ngx_cira_info_t *info,
 }
 
 
+ngx_int_t
+ngx_amt_tunnel_direct_redial(ngx_amt_tunnel_t *t)
+{
+    if (t->api->redial(&t->dial) == NGX_OK) {
+        t->open = 0;
+        t->dirty = 0;
+
+        return NGX_OK;
+    }
+
+    t->api = NULL;
+    t->open = 0;
+
+    return NGX_AGAIN;
+}
+
+
 static void
 ngx_amt_tunnel_opened(ngx_cira_dial_t *d, ngx_cira_dial_rc_e rc,
     ngx_uint_t reason)
@@ -124,6 +141,8 @@ ngx_amt_tunnel_open(ngx_amt_tunnel_t *t)
 
     t->open = 1;
     t->reused = t->dial.reused;
+    t->kept = t->dial.kept;
+    ngx_amt_tunnel_close_before(t);
 
     len = t->api->state(&t->dial, buf);
 
@@ -217,8 +236,13 @@ ngx_amt_tunnel_closed(ngx_cira_dial_t *d, char *text)
 
 
 void
-ngx_amt_tunnel_direct_release(ngx_amt_tunnel_t *t, ngx_str_t *state)
+ngx_amt_tunnel_direct_release(ngx_amt_tunnel_t *t, ngx_str_t *state,
+    ngx_uint_t idle)
 {
+    if (!idle) {
+        t->dial.poolable = 0;
+    }
+
     t->api->release(&t->dial, state);
     t->api = NULL;
     t->open = 0;

@@ -25,9 +25,15 @@
 ngx_int_t ngx_amt_tunnel_answer(ngx_amt_tunnel_t *t, ngx_int_t rc,
     ngx_uint_t rest);
 
-/* The operation fails: closes, and returns NGX_ERROR.  text is static. */
+/*
+ * The operation fails: closes the tunnel that was to be connected, ends the
+ * other, and returns NGX_ERROR.  text is static.
+ */
 ngx_int_t ngx_amt_tunnel_fail(ngx_amt_tunnel_t *t, ngx_amt_err_e err,
     const char *text);
+
+/* The slot is with the new connection, or of no use. */
+void ngx_amt_tunnel_close_before(ngx_amt_tunnel_t *t);
 
 /* The pending operation ends with rc. */
 void ngx_amt_tunnel_wake(ngx_amt_tunnel_t *t, ngx_int_t rc);
@@ -47,7 +53,10 @@ void ngx_amt_tunnel_socket_chunk(ngx_amt_tunnel_t *t);
 ngx_int_t ngx_amt_tunnel_socket_run(ngx_amt_tunnel_t *t);
 
 ngx_uint_t ngx_amt_tunnel_socket_idle(ngx_amt_tunnel_t *t);
-void ngx_amt_tunnel_socket_release(ngx_amt_tunnel_t *t, ngx_str_t *state);
+
+/* idle: the channel may be used again */
+void ngx_amt_tunnel_socket_release(ngx_amt_tunnel_t *t, ngx_str_t *state,
+    ngx_uint_t idle);
 
 
 /* ---- ngx_amt_tunnel_direct.c ---- */
@@ -56,8 +65,12 @@ void ngx_amt_tunnel_socket_release(ngx_amt_tunnel_t *t, ngx_str_t *state);
 ngx_int_t ngx_amt_tunnel_direct_dial(ngx_amt_tunnel_t *t,
     ngx_cira_info_t *info, ngx_uint_t fresh);
 
+/* The same with the slot; NGX_AGAIN: we have it no more. */
+ngx_int_t ngx_amt_tunnel_direct_redial(ngx_amt_tunnel_t *t);
+
 void ngx_amt_tunnel_direct_send(ngx_amt_tunnel_t *t);
-void ngx_amt_tunnel_direct_release(ngx_amt_tunnel_t *t, ngx_str_t *state);
+void ngx_amt_tunnel_direct_release(ngx_amt_tunnel_t *t, ngx_str_t *state,
+    ngx_uint_t idle);
 void ngx_amt_tunnel_direct_close(ngx_amt_tunnel_t *t);
 
 

@@ -9,14 +9,15 @@
 #include <ngx_core.h>
 #include <ngx_event.h>
 #include "device/ngx_amt_tunnel_priv.h"
+#include <openssl/rand.h>
 
 
 #define NGX_AMT_TUNNEL_BUFFER  16384
 #define NGX_AMT_TUNNEL_READS   16        /* per event */
 
 
-static ngx_int_t ngx_amt_tunnel_head(ngx_pool_t *pool, ngx_cira_info_t *info,
-    ngx_uint_t fresh, ngx_str_t *out);
+static ngx_int_t ngx_amt_tunnel_head(ngx_amt_tunnel_t *t, ngx_pool_t *pool,
+    ngx_cira_info_t *info, ngx_uint_t fresh, ngx_str_t *out);
 static ngx_int_t ngx_amt_tunnel_dial(ngx_amt_tunnel_t *t,
     u_char *socket);
 static ngx_int_t ngx_amt_tunnel_send(ngx_amt_tunnel_t *t);
@@ -35,7 +36,14 @@ ngx_amt_tunnel_socket_connect(ngx_amt_tunnel_t *t, ngx_cira_info_t *info,
 {
     ngx_str_t  out;
 
-    if (ngx_amt_tunnel_head(pool, info, fresh, &out) != NGX_OK) {
+    if (t->holder == 0
+        && RAND_bytes((u_char *) &t->holder, sizeof(t->holder)) != 1)
+    {
+        return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_INTERNAL,
+                                   "no random bytes");
+    }
+
+    if (ngx_amt_tunnel_head(t, pool, info, fresh, &out) != NGX_OK) {
         return ngx_amt_tunnel_fail(t, NGX_AMT_ERR_INTERNAL, "no memory");
     }
 
@@ -72,8 +80,8 @@ ngx_amt_tunnel_socket_ask(ngx_amt_tunnel_t *t, u_char *socket,
  */
 
 static ngx_int_t
-ngx_amt_tunnel_head(ngx_pool_t *pool, ngx_cira_info_t *info,
-    ngx_uint_t fresh, ngx_str_t *out)
+ngx_amt_tunnel_head(ngx_amt_tunnel_t *t, ngx_pool_t *pool,
+    ngx_cira_info_t *info, ngx_uint_t fresh, ngx_str_t *out)
 {
     u_char      *p, guid[NGX_CIRA_GUID_TEXT];
     ngx_uint_t   i;
@@ -88,9 +96,11 @@ ngx_amt_tunnel_head(ngx_pool_t *pool, ngx_cira_info_t *info,
     out->data = p;
 
     p = ngx_sprintf(p, "CONNECT %*s:%d HTTP/1.1" CRLF "Host: %*s:%d" CRLF
-                    "CIRA-Release: chunked" CRLF "CIRA-Slot: wsman" CRLF,
+                    "CIRA-Release: chunked" CRLF "CIRA-Slot: wsman" CRLF
+                    "CIRA-Holder: %016xL" CRLF,
                     (size_t) NGX_CIRA_GUID_TEXT, guid, NGX_AMT_TUNNEL_PORT,
-                    (size_t) NGX_CIRA_GUID_TEXT, guid, NGX_AMT_TUNNEL_PORT);
+                    (size_t) NGX_CIRA_GUID_TEXT, guid, NGX_AMT_TUNNEL_PORT,
+                    t->holder);
 
     if (fresh) {
         p = ngx_sprintf(p, "CIRA-Fresh: 1" CRLF);
@@ -312,9 +322,10 @@ ngx_amt_tunnel_socket_idle(ngx_amt_tunnel_t *t)
 
 
 void
-ngx_amt_tunnel_socket_release(ngx_amt_tunnel_t *t, ngx_str_t *state)
+ngx_amt_tunnel_socket_release(ngx_amt_tunnel_t *t, ngx_str_t *state,
+    ngx_uint_t idle)
 {
-    u_char             buf[NGX_AMT_HTTP_MAX_STATE + 32], *p;
+    u_char             buf[NGX_AMT_HTTP_MAX_STATE + 64], *p;
     ngx_connection_t  *c;
 
     c = t->connection;
@@ -323,6 +334,10 @@ ngx_amt_tunnel_socket_release(ngx_amt_tunnel_t *t, ngx_str_t *state)
 
     if (state->len) {
         p = ngx_sprintf(p, "CIRA-State: %V" CRLF, state);
+    }
+
+    if (!idle) {
+        p = ngx_sprintf(p, "CIRA-Close: 1" CRLF);
     }
 
     *p++ = CR;
@@ -351,12 +366,17 @@ ngx_amt_tunnel_handler(ngx_event_t *ev)
     c = ev->data;
     t = c->data;
 
-    if (t->seq == 0) {
+    if (t->seq == 0 || c != t->connection) {
 
         if (c->close || ngx_handle_read_event(c->read, 0) != NGX_OK
             || ngx_handle_write_event(c->write, 0) != NGX_OK)
         {
-            ngx_amt_tunnel_close(t);
+            if (c == t->before) {
+                ngx_amt_tunnel_close_before(t);
+
+            } else {
+                ngx_amt_tunnel_close(t);
+            }
         }
 
         return;
@@ -364,6 +384,7 @@ ngx_amt_tunnel_handler(ngx_event_t *ev)
 
     if (c->close) {
         rc = ngx_amt_tunnel_fail(t, NGX_AMT_ERR_LOST, "worker exits");
+        ngx_amt_tunnel_close(t);
 
     } else {
         rc = ngx_amt_tunnel_socket_run(t);

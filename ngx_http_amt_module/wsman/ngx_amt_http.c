@@ -463,6 +463,9 @@ ngx_amt_http_value(ngx_amt_http_response_t *r, ngx_str_t *name,
             return NGX_ERROR;
         }
 
+    } else if (ngx_amt_http_is(name, "CIRA-Kept")) {
+        r->cira_kept = ngx_amt_http_is(value, "1");
+
     } else if (ngx_amt_http_is(name, "CIRA-Reused")) {
         r->cira_reused = ngx_amt_http_is(value, "1");
     }

@@ -41,6 +41,7 @@ typedef struct {
                                             200 has no body */
     unsigned                keepalive:1; /* another request may follow */
     unsigned                cira_reused:1;
+    unsigned                cira_kept:1;
     unsigned                started:1;   /* at least one byte was seen */
 
     const char             *reason;      /* static: why it was refused */

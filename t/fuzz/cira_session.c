@@ -6,7 +6,8 @@
  *
  * Checked besides memory: each dialer is told exactly once how it began and
  * at most once, in the end exactly once, that it is over; what is kept for it
- * is never more than a window; the output is bounded.
+ * is never more than a window; the output is bounded; the slot is nobody's or
+ * of one who knows.
  */
 
 
@@ -40,6 +41,20 @@ fuzz_done(fuzz_dial_t *f)
 }
 
 
+/* also of a dialer who has nothing but the slot */
+
+static void
+fuzz_redial(fuzz_dial_t *f)
+{
+    fuzz_done(f);
+
+    if (ngx_cira_channel_redial(&f->p.d) == NGX_OK) {
+        f->live = 1;
+        f->p.opened = 0;
+    }
+}
+
+
 static void
 fuzz_act(fuzz_dial_t *f, int what)
 {
@@ -51,7 +66,7 @@ fuzz_act(fuzz_dial_t *f, int what)
         break;
 
     case 2:
-        ngx_cira_channel_release(&f->p.d);
+        peer_release(&f->p);
         fuzz_done(f);
         break;
 
@@ -74,6 +89,10 @@ fuzz_act(fuzz_dial_t *f, int what)
             ngx_cira_session_close(mock.s, 11, "by a dialer");
         }
 
+        break;
+
+    case 6:
+        fuzz_redial(f);
         break;
 
     default:
@@ -196,8 +215,12 @@ fuzz_check(void)
         }
     }
 
+    if (mock.s->slot && mock.s->slot->session != mock.s) {
+        abort();
+    }
+
     if (n != mock.s->nchannels || n > mock.s->max_channels
-        || mock.s->ndials > mock_conf.queue)
+        || mock.s->ndials > mock_conf.queue + (mock.s->slot != NULL))
     {
         abort();
     }
@@ -280,6 +303,11 @@ action(int what, const uint8_t **p, const uint8_t *last)
             return;
         }
 
+        if (f->p.d.session) {
+            fuzz_redial(f);
+            return;
+        }
+
         n = next(p, last);
         ngx_memzero(f, sizeof(fuzz_dial_t));
         f->p.d.port = (n & 1) ? 16992 : (n & 2) ? 16993 : 5900;
@@ -287,6 +315,7 @@ action(int what, const uint8_t **p, const uint8_t *last)
         f->p.d.fresh = (n & 8) != 0;
         f->p.d.poolable = (n & 16) != 0;
         f->p.take = (n & 32) ? (size_t) -1 : 1000;
+        f->p.d.holder = n >> 6;
         n = next(p, last);
         f->p.on_open = n & 15;
         f->p.on_data = n >> 4;
@@ -308,8 +337,11 @@ action(int what, const uint8_t **p, const uint8_t *last)
             fuzz_act(f, next(p, last));
 
         } else if (f->live) {
-            ngx_cira_channel_cancel(&f->p.d);
+            ngx_cira_channel_close(&f->p.d);
             fuzz_done(f);
+
+        } else if (f->p.d.session) {
+            peer_release(&f->p);
         }
 
         return;

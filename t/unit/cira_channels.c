@@ -255,7 +255,7 @@ test_closing(void)
     (void) peer_dial(&mock, &dial[4], 16992);
     mock_loop();
     mock.out_pos = mock.out_len;
-    ngx_cira_channel_cancel(&dial[4].d);
+    ngx_cira_channel_close(&dial[4].d);
     receive(5, 5, 'x');
     message(93, 2, 5, 0, 0, 0);
     ok(SENT(&mock, "") && mock.s->nchannels == 1, "cancelled: its place");
@@ -334,7 +334,7 @@ test_guard(void)
     /* given up: idle in the pool */
 
     peer_connect(&mock, &dial[1], 16992, 100);
-    ngx_cira_channel_release(&dial[1].d);
+    peer_release(&dial[1]);
     mock_sleep(4200);
     ok(SENT(&mock, CLOSE7) && mock.s->nchannels == 1, "idle, CLOSE");
     mock_sleep(9000);
@@ -358,7 +358,7 @@ test_guard(void)
     (void) peer_dial(&mock, &dial[3], 16992);
     mock_loop();
     receive(mock.s->channel_id, 5000, 'x');
-    ngx_cira_channel_cancel(&dial[3].d);
+    ngx_cira_channel_close(&dial[3].d);
     ok(dial[3].d.channel == NULL, "cancelled");
     {
         ngx_cira_channel_t  *ch;
@@ -381,7 +381,7 @@ test_guard(void)
 
     (void) peer_dial(&mock, &dial[4], 16992);
     mock_loop();
-    ngx_cira_channel_cancel(&dial[4].d);
+    ngx_cira_channel_close(&dial[4].d);
     peer_begin();
     peer_failure(mock.s->channel_id, 4);
     peer_send(&mock);
@@ -389,7 +389,7 @@ test_guard(void)
 
     (void) peer_dial(&mock, &dial[5], 16992);
     mock_loop();
-    ngx_cira_channel_cancel(&dial[5].d);
+    ngx_cira_channel_close(&dial[5].d);
     message(97, 1, mock.s->channel_id, 0, 0, 0);
     ok(mock.s->nchannels == 0, "CLOSE of a cancelled one");
 
@@ -424,7 +424,7 @@ test_ids(void)
     /* a plain dialer gets no channel that somebody has used */
 
     mock.out_pos = mock.out_len;
-    ngx_cira_channel_release(&dial[0].d);
+    peer_release(&dial[0]);
     dial[3].d.poolable = 0;
     (void) peer_dial(&mock, &dial[3], 16992);
     mock_loop();
@@ -691,7 +691,7 @@ test_pool(void)
     begin();
     peer_connect(&mock, &dial[0], 16992, 1000);
     receive(1, 5, 'x');
-    ngx_cira_channel_release(&dial[0].d);
+    peer_release(&dial[0]);
     mock_loop();
     ok(SENT(&mock, "") && mock.s->nchannels == 1 && mock.s->id.channels == 0,
        "released: no CLOSE");
@@ -717,7 +717,7 @@ test_pool(void)
 
     mock.out_pos = mock.out_len;
     message(93, 2, 1, 1000, 0, 0);
-    ngx_cira_channel_release(&dial[3].d);
+    peer_release(&dial[3]);
     mock_sleep(3500);
     ok(SENT(&mock, ""), "idle for 3.5 s");
     mock_sleep(1000);
@@ -728,8 +728,8 @@ test_pool(void)
     peer_confirm(2, 7, 100);
     peer_confirm(3, 8, 100);
     peer_send(&mock);
-    ngx_cira_channel_release(&dial[1].d);
-    ngx_cira_channel_release(&dial[2].d);
+    peer_release(&dial[1]);
+    peer_release(&dial[2]);
     receive(2, 0, 'x');
     ok(SENT(&mock, ""), "DATA of no bytes does nothing");
     receive(2, 1, 'x');
@@ -744,20 +744,20 @@ test_pool(void)
     dial[4].take = 0;
     peer_connect(&mock, &dial[4], 16992, 100);
     receive(4, 5, 'x');
-    ngx_cira_channel_release(&dial[4].d);
+    peer_release(&dial[4]);
     mock_loop();
     ok(SENT(&mock, CLOSE7), "with data kept");
     message(97, 1, 4, 0, 0, 0);
 
     dial[5].d.poolable = 0;
     peer_connect(&mock, &dial[5], 16992, 100);
-    ngx_cira_channel_release(&dial[5].d);
+    peer_release(&dial[5]);
     mock_loop();
     ok(SENT(&mock, CLOSE7), "not poolable");
     message(97, 1, 5, 0, 0, 0);
 
     peer_connect(&mock, &dial[6], 16994, 100);
-    ngx_cira_channel_release(&dial[6].d);
+    peer_release(&dial[6]);
     mock_loop();
     ok(SENT(&mock, CLOSE7), "redirection");
     message(97, 1, 6, 0, 0, 0);
@@ -765,7 +765,7 @@ test_pool(void)
     peer_connect(&mock, &dial[7], 16992, 100);
     mock.room = 0;
     (void) ngx_cira_channel_send(&dial[7].d, zeros, 10);
-    ngx_cira_channel_release(&dial[7].d);
+    peer_release(&dial[7]);
     mock_loop();
     mock_writable(&mock, -1);
     ok(mock.out_len - mock.out_pos == 24
@@ -794,7 +794,7 @@ test_pool(void)
     peer_connect(&mock, &dial[9], 16992, 100);
     message(94, 3, 9, 8, 0x78787878, 0);
     ok(dial[9].received == 4, "half of a message");
-    ngx_cira_channel_release(&dial[9].d);
+    peer_release(&dial[9]);
     mock_loop();
     ok(SENT(&mock, CLOSE7), "released within a message");
     mock_device(&mock, zeros, 4);
@@ -833,22 +833,22 @@ test_limits(void)
         peer_init(&more);
         ok(peer_dial(&mock, &more, 16992) == NGX_BUSY, "the queue is full");
         ngx_cira_channel_close(&more.d);
-        ngx_cira_channel_cancel(&more.d);
+        ngx_cira_channel_close(&more.d);
     }
 
-    ngx_cira_channel_cancel(&dial[7].d);
+    ngx_cira_channel_close(&dial[7].d);
     ok(mock.s->ndials == 3, "one gives up");
 
-    ngx_cira_channel_release(&dial[0].d);
+    peer_release(&dial[0]);
     mock_loop();
     ok(dial[6].opened == 1 && dial[6].d.reused && SENT(&mock, ""),
        "the oldest gets the released one");
 
-    ngx_cira_channel_release(&dial[1].d);
+    peer_release(&dial[1]);
     mock_loop();
     ok(SENT(&mock, CLOSE7) && dial[9].opened == 0,
        "one for another port: an idle channel has to go");
-    ngx_cira_channel_release(&dial[2].d);
+    peer_release(&dial[2]);
     mock_loop();
     mock_sleep(300);
     ok(SENT(&mock, "") && mock.s->nchannels == 6,
@@ -890,7 +890,7 @@ test_wait(void)
 
     (void) peer_dial(&mock, &dial[3], 16992);
     mock_sleep(2000);
-    ngx_cira_channel_release(&dial[0].d);
+    peer_release(&dial[0]);
     mock_loop();
     ok(dial[3].opened == 1 && dial[3].rc == NGX_CIRA_DIAL_OK,
        "served in time");
@@ -939,14 +939,19 @@ test_slot(void)
        && ngx_cira_session_state(mock.s)->len == NGX_CIRA_STATE_MAX,
        "the most");
 
-    ngx_cira_channel_release(&dial[0].d);
+    peer_release(&dial[0]);
     ok(mock.s->slot == NULL && dial[1].opened == 0, "released");
     mock_loop();
     ok(dial[1].opened == 1 && dial[1].d.reused
        && mock.s->slot == &dial[1].d && dial[2].opened == 0,
        "channel and slot go to the next");
     message(97, 1, 1, 0, 0, 0);
-    ok(dial[1].closed == 1 && mock.s->slot == &dial[2].d, "freed by CLOSE");
+    ok(dial[1].closed == 1 && mock.s->slot == &dial[1].d
+       && dial[2].opened == 0, "CLOSE takes the channel, not the slot");
+    peer_release(&dial[1]);
+    mock_loop();
+    ok(mock.s->slot == &dial[2].d && ngx_cira_session_state(mock.s)->len == 0,
+       "which is released later");
     mock.out_pos = mock.out_len;
     peer_begin();
     peer_failure(3, 2);
@@ -958,7 +963,7 @@ test_slot(void)
     (void) peer_dial(&mock, &dial[4], 16992);
     mock_loop();
     ok(mock.s->slot == &dial[4].d, "taken while opening");
-    ngx_cira_channel_cancel(&dial[4].d);
+    ngx_cira_channel_close(&dial[4].d);
     ok(mock.s->slot == NULL, "freed by cancel");
 
     end(2);
@@ -1013,6 +1018,287 @@ test_last_words(void)
 }
 
 
+/* channels 1, 2, ... of dialers that want the slot, the first has it */
+
+static void
+hold(int n)
+{
+    int  i;
+
+    begin();
+
+    for (i = 0; i < n; i++) {
+        dial[i].d.slot = 1;
+    }
+
+    peer_connect(&mock, &dial[0], 16992, 100);
+
+    for (i = 1; i < n; i++) {
+        (void) peer_dial(&mock, &dial[i], 16992);
+    }
+
+    mock_loop();
+    mock.out_pos = mock.out_len;
+}
+
+
+static void
+confirm(uint32_t channel)
+{
+    peer_begin();
+    peer_confirm(channel, 7, 100);
+    peer_send(&mock);
+    mock.out_pos = mock.out_len;
+}
+
+
+static void
+test_slot_kept(void)
+{
+    u_char     buf[NGX_CIRA_STATE_MAX];
+    ngx_str_t  state = ngx_string("opaque");
+
+    /* the channel has ended, the holder has something to say */
+
+    hold(3);
+    message(97, 1, 1, 0, 0, 0);
+    mock_sleep(4900);
+    ok(dial[0].closed == 1 && mock.s->slot == &dial[0].d
+       && dial[0].d.session == mock.s && dial[1].opened == 0,
+       "without a channel: others wait");
+    ngx_cira_channel_release(&dial[0].d, &state);
+    ok(dial[0].d.session == NULL && mock.s->slot == NULL, "released");
+    mock_loop();
+    confirm(2);
+    ok(dial[1].opened == 1 && !dial[1].d.kept
+       && ngx_cira_channel_state(&dial[1].d, buf) == 6
+       && ngx_memcmp(buf, "opaque", 6) == 0, "the next gets what he left");
+    ok(ngx_cira_channel_state(&dial[1].d, buf) == 0, "once");
+
+    /* a holder who says nothing */
+
+    message(97, 1, 2, 0, 0, 0);
+    mock_sleep(4900);
+    ok(mock.s->slot == &dial[1].d, "not yet");
+    mock_sleep(200);
+    ok(mock.s->slot == &dial[2].d && dial[1].d.session == NULL,
+       "the slot is taken from him");
+    ngx_cira_channel_release(&dial[1].d, &state);
+    ok(mock.s->slot == &dial[2].d
+       && ngx_cira_session_state(mock.s)->len == 0,
+       "what he says then is not heard");
+    ok(ngx_cira_channel_redial(&dial[1].d) == NGX_DECLINED,
+       "and he has to wait again");
+    confirm(3);
+    ngx_cira_channel_release(&dial[2].d, &state);
+    ok(mock.s->slot == NULL, "the last one releases");
+
+    end(2);
+
+    /* the session ends */
+
+    hold(2);
+    message(97, 1, 1, 0, 0, 0);
+    ok(mock.s->slot == &dial[0].d, "held");
+    end(2);
+    ok(dial[0].closed == 1 && dial[0].d.session == NULL
+       && dial[1].rc == NGX_CIRA_DIAL_LOST, "nobody is told twice");
+    ngx_cira_channel_close(&dial[0].d);
+    peer_release(&dial[0]);
+    ok(ngx_cira_channel_redial(&dial[0].d) == NGX_DECLINED, "all is over");
+
+    /* without the slot */
+
+    begin();
+    peer_connect(&mock, &dial[0], 16992, 100);
+    message(97, 1, 1, 0, 0, 0);
+    ok(dial[0].closed == 1 && dial[0].d.session == NULL,
+       "a dialer without the slot keeps nothing");
+    end(1);
+}
+
+
+static void
+test_redial(void)
+{
+    int        i;
+    u_char     buf[NGX_CIRA_STATE_MAX];
+    ngx_str_t  state = ngx_string("opaque");
+
+    hold(2);
+    (void) ngx_cira_session_set_state(mock.s, &state);
+    ok(ngx_cira_channel_state(&dial[1].d, buf) == 0, "who waits has no state");
+    ok(ngx_cira_channel_state(&dial[0].d, buf) == 6, "the holder has");
+    message(97, 1, 1, 0, 0, 0);
+    mock.out_pos = mock.out_len;
+    ok(ngx_cira_channel_redial(&dial[0].d) == NGX_OK
+       && dial[0].d.waiting && mock.s->slot == &dial[0].d, "dialed again");
+    ok(ngx_cira_channel_redial(&dial[0].d) == NGX_DECLINED
+       && !dial[0].d.waiting && mock.s->slot == NULL,
+       "not twice: that ends it");
+    mock_loop();
+    confirm(2);
+    ok(mock.s->slot == &dial[1].d && !dial[1].d.kept, "the next has it");
+
+    /* before others, also when the queue is full; the channel is still open */
+
+    mock_conf.queue = 3;
+
+    for (i = 2; i < 5; i++) {
+        dial[i].d.slot = 1;
+        (void) peer_dial(&mock, &dial[i], 16992);
+    }
+
+    mock_loop();
+    ok(mock.s->ndials == 3 && ngx_cira_channel_redial(&dial[1].d) == NGX_OK
+       && mock.s->ndials == 4, "a full queue does not matter");
+    mock_loop();
+    ok(SENT(&mock, CLOSE7 OPEN("\3", "\x01\x40\0", "\x42\x60"))
+       && dial[1].closed == 0, "the channel makes room for another");
+    mock_sleep(100);
+    message(97, 1, 2, 0, 0, 0);
+    confirm(3);
+    ok(dial[1].opened == 2 && dial[1].rc == NGX_CIRA_DIAL_OK
+       && dial[1].d.kept && !dial[1].d.reused && dial[2].opened == 0,
+       "which nobody had in between");
+
+    /* what was kept for it is not for the new channel */
+
+    dial[1].take = 0;
+    receive(3, 5, 'x');
+    message(97, 1, 3, 0, 0, 0);
+    ok(dial[1].closed == 0, "bytes are waiting");
+    mock.out_pos = mock.out_len;
+    ok(ngx_cira_channel_redial(&dial[1].d) == NGX_OK, "not asked for");
+    mock_loop();
+    dial[1].take = (size_t) -1;
+    confirm(4);
+    ok(dial[1].opened == 3 && dial[1].received == 0, "gone");
+
+    /* refused */
+
+    ok(ngx_cira_channel_redial(&dial[1].d) == NGX_OK, "once more");
+    mock_loop();
+    mock.out_pos = mock.out_len;
+    peer_begin();
+    peer_failure(5, 2);
+    peer_send(&mock);
+    ok(dial[1].opened == 4 && dial[1].rc == NGX_CIRA_DIAL_REFUSED
+       && dial[1].d.session == NULL && mock.s->slot == &dial[2].d,
+       "refused: the next");
+    confirm(6);
+    mock_conf.queue = 4;
+    end(4);
+}
+
+
+/* A holder that waits for a place, and those behind him: all in their time. */
+
+static void
+test_redial_wait(void)
+{
+    int  i;
+
+    mock_conf.queue_timeout = 3000;
+
+    begin();
+
+    for (i = 0; i < 6; i++) {
+        peer_connect(&mock, &dial[i], 16994, 100);
+    }
+
+    dial[6].d.slot = 1;
+    dial[7].d.slot = 1;
+    ngx_cira_channel_close(&dial[0].d);
+    message(97, 1, 1, 0, 0, 0);
+    peer_init(&dial[0]);
+    peer_connect(&mock, &dial[6], 16992, 100);
+    ok(mock.s->nchannels == 6, "all places are taken");
+    (void) peer_dial(&mock, &dial[7], 16992);
+    mock_sleep(2000);
+
+    /* his own place is free only when the device has confirmed */
+
+    ok(ngx_cira_channel_redial(&dial[6].d) == NGX_OK, "the holder waits");
+    mock_sleep(900);
+    ok(dial[6].d.waiting && dial[7].d.waiting, "as does another");
+    mock_sleep(200);
+    ok(dial[7].opened == 1 && dial[7].rc == NGX_CIRA_DIAL_TIMEOUT
+       && dial[6].d.waiting, "who was there before him");
+    mock_sleep(2000);
+    ok(dial[6].opened == 2 && dial[6].rc == NGX_CIRA_DIAL_TIMEOUT
+       && mock.s->slot == NULL && mock.s->ndials == 0, "then he has, too");
+
+    mock_conf.queue_timeout = 30000;
+    end(5);
+}
+
+
+static void
+test_takeover(void)
+{
+    hold(3);
+    dial[0].d.holder = 0x1234;
+    dial[3].d.slot = 1;
+    dial[3].d.holder = 0x1235;
+    dial[4].d.slot = 1;
+    dial[4].d.holder = 0x1234;
+
+    message(97, 1, 1, 0, 0, 0);
+    mock.out_pos = mock.out_len;
+    (void) peer_dial(&mock, &dial[3], 16992);
+    mock_loop();
+    ok(mock.s->slot == &dial[0].d && dial[3].d.waiting
+       && !dial[3].d.kept, "another one's number does not help");
+    (void) peer_dial(&mock, &dial[4], 16992);
+    ok(mock.s->slot == &dial[4].d && dial[0].d.session == NULL,
+       "the slot goes from connection to connection");
+    ngx_cira_channel_close(&dial[0].d);
+    peer_release(&dial[0]);
+    ok(mock.s->slot == &dial[4].d, "the end of the first one is no end");
+    mock_loop();
+    confirm(2);
+    ok(dial[4].opened == 1 && dial[4].d.kept && dial[1].opened == 0,
+       "which nobody had in between");
+
+    /* the old channel is open */
+
+    dial[5].d.slot = 1;
+    dial[5].d.holder = 0x1234;
+    (void) peer_dial(&mock, &dial[5], 16992);
+    mock_loop();
+    ok(SENT(&mock, CLOSE7 OPEN("\3", "\x01\x40\0", "\x42\x60"))
+       && dial[4].closed == 1 && dial[4].d.session == NULL,
+       "the old dialer is told");
+
+    /* while it is being opened */
+
+    dial[6].d.slot = 1;
+    dial[6].d.holder = 0x1234;
+    (void) peer_dial(&mock, &dial[6], 16992);
+    mock_loop();
+    ok(mock.s->slot == &dial[5].d && dial[6].d.waiting, "not while dialing");
+    message(97, 1, 2, 0, 0, 0);
+    confirm(3);
+    ok(dial[5].opened == 1 && dial[5].d.kept && dial[5].closed == 0,
+       "which goes on");
+    ngx_cira_channel_close(&dial[6].d);
+
+    /* without a number */
+
+    ngx_cira_channel_close(&dial[5].d);
+    mock_loop();
+    confirm(4);
+    dial[7].d.slot = 1;
+    (void) peer_dial(&mock, &dial[7], 16992);
+    mock_loop();
+    ok(mock.s->slot == &dial[1].d && dial[7].d.waiting && !dial[7].d.kept,
+       "who has no number waits");
+
+    end(6);
+}
+
+
 static void
 test_backoff(void)
 {
@@ -1058,7 +1344,7 @@ test_backoff(void)
     peer_begin();
     peer_failure(mock.s->channel_id, 4);
     peer_send(&mock);
-    ngx_cira_channel_cancel(&dial[2].d);
+    ngx_cira_channel_close(&dial[2].d);
     mock_loop();
     ok(dial[2].opened == 0, "cancelled meanwhile");
     mock_sleep(5000);
@@ -1124,7 +1410,7 @@ test_ready(void)
     ok(SENT(m, ""), "too early");
     mock_sleep(400);
     ok(mock.s->nchannels == 1, "then it is dialed");
-    ngx_cira_channel_cancel(&dial[0].d);
+    ngx_cira_channel_close(&dial[0].d);
     mock_close(m);
 }
 
@@ -1144,6 +1430,10 @@ main(void)
     test_limits();
     test_wait();
     test_slot();
+    test_slot_kept();
+    test_redial();
+    test_redial_wait();
+    test_takeover();
     test_backoff();
     test_shortage();
     test_last_words();

@@ -201,6 +201,17 @@ typedef struct {
 } peer_dial_t;
 
 
+/* leaving nothing to the next holder of the slot */
+
+static ngx_inline void
+peer_release(peer_dial_t *p)
+{
+    ngx_str_t  none = ngx_null_string;
+
+    ngx_cira_channel_release(&p->d, &none);
+}
+
+
 static ngx_inline void
 peer_act(peer_dial_t *p, int what)
 {
@@ -208,7 +219,7 @@ peer_act(peer_dial_t *p, int what)
         ngx_cira_channel_close(&p->d);
 
     } else if (what == 'r') {
-        ngx_cira_channel_release(&p->d);
+        peer_release(p);
 
     } else if (what == 's') {
         ngx_cira_session_close(p->d.session, 11, "by the dialer");

@@ -176,6 +176,17 @@ test_requests(void)
     bad(400, "CONNECT " GUID ":16992 HTTP/1.1\r\nCIRA-Tenant: a b\r\n");
     bad(400, "CONNECT " GUID ":16992 HTTP/1.1\r\nCIRA-Slot: wsman\r\n"
         "CIRA-Slot: wsman\r\n");
+    bad(400, "CONNECT " GUID ":16992 HTTP/1.1\r\n"
+        "CIRA-Holder: 0000000000000000\r\n");
+    bad(400, "CONNECT " GUID ":16992 HTTP/1.1\r\n"
+        "CIRA-Holder: 0123456789abcde\r\n");
+    bad(400, "CONNECT " GUID ":16992 HTTP/1.1\r\n"
+        "CIRA-Holder: 0123456789abcdef0\r\n");
+    bad(400, "CONNECT " GUID ":16992 HTTP/1.1\r\n"
+        "CIRA-Holder: 0123456789ABCDEF\r\n");
+    bad(400, "CONNECT " GUID ":16992 HTTP/1.1\r\n"
+        "CIRA-Holder: 0123456789abcdef\r\n"
+        "CIRA-Holder: 0123456789abcdef\r\n");
 
     /* the limit is the whole head, to the byte */
 
@@ -215,7 +226,7 @@ test_requests(void)
 
     strcpy(text, "CONNECT 4C4C4544-0001-4D10-8051-000000000001:16994 HTTP/1.1"
            "\r\nCIRA-Release: chunked\r\nCIRA-Slot: wsman\r\nCIRA-Fresh: 1\r\n"
-           "CIRA-Tenant: t\r\nProxy-Authorization: Basic eA==\r\n\r\n");
+           "CIRA-Holder: 00f0123456789abc\r\nCIRA-Tenant: t\r\nProxy-Authorization: Basic eA==\r\n\r\n");
     ok(parse(&r, text, strlen(text), 0, NULL) == NGX_OK, "all headers");
     p = ngx_cira_request_write(buf, buf + sizeof(buf), &r);
     ok(p != NULL, "are written");
@@ -223,6 +234,7 @@ test_requests(void)
        && used == (size_t) (p - buf)
        && memcmp(r.guid, again.guid, sizeof(r.guid)) == 0
        && again.port == 16994 && again.release && again.slot && again.fresh
+       && again.holder == 0x00f0123456789abcULL
        && again.has_tenant && again.tenant_len == 1, "and read again");
     ok(again.auth_len == 0, "but no credentials");
     ok(ngx_cira_request_write(buf, buf + 40, &r) == NULL, "never beyond");
@@ -290,13 +302,19 @@ test_responses(void)
 
     state.data = (u_char *) "c3RhdGU";
     state.len = 7;
-    p = ngx_cira_response_open(buf, buf + sizeof(buf), 1, &state);
+    p = ngx_cira_response_open(buf, buf + sizeof(buf), 1, 0, &state);
     *p = '\0';
     ok(strcmp((char *) buf, "HTTP/1.1 200 OK\r\nCIRA-Reused: 1\r\n"
               "CIRA-State: c3RhdGU\r\n\r\n") == 0, "an open tunnel");
     ok(response(&r, (char *) buf, 0) == NGX_OK && r.status == 200, "is read");
-    ok(ngx_cira_response_open(buf, buf + 30, 1, &state) == NULL,
+    ok(ngx_cira_response_open(buf, buf + 30, 1, 1, &state) == NULL,
        "never beyond");
+
+    state.len = 0;
+    p = ngx_cira_response_open(buf, buf + sizeof(buf), 0, 1, &state);
+    *p = '\0';
+    ok(strcmp((char *) buf, "HTTP/1.1 200 OK\r\nCIRA-Reused: 0\r\n"
+              "CIRA-Kept: 1\r\n\r\n") == 0, "the slot was kept");
 
     ok(response(&r, "HTTP/1.1 200\r\nContent-Length: 0\r\nCIRA-Next: " GUID
                 "\r\n\r\n", 1) == NGX_OK && r.has_next && r.length == 0,
@@ -358,7 +376,8 @@ test_chunked(void)
         "\r\n", "x\r\n", "3\n", "3;a=b\r\n", "3\r\nabcd", "3\r\nabc\rx",
         "123456789\r\n", "0\r\nX\r\n", "0\r\nCIRA-State: a b\r\n\r\n",
         "0\r\nCIRA-State: a\r\nCIRA-State: b\r\n\r\n", " 3\r\n", "-1\r\n",
-        "0x3\r\n", "0\r\nX: \x01\r\n"
+        "0x3\r\n", "0\r\nX: \x01\r\n", "0\r\nCIRA-Close: 0\r\n\r\n",
+        "0\r\nCIRA-Close: 1\r\nCIRA-Close: 1\r\n\r\n"
     };
 
     all = "3\r\nabc\r\n00A\r\n0123456789\r\n1\r\n\n\r\n0\r\nX-Other: y\r\n"
@@ -374,8 +393,12 @@ test_chunked(void)
 
     ok(bad == 0, "chunks and a trailer, cut at each place");
 
+    ok(!ch.close && chunked(&ch, "0\r\ncira-close: 1\r\nCIRA-State: a\r\n"
+                            "\r\n", -1, out, &rest) == NGX_DONE
+       && ch.close && ch.has_state, "not to be used again");
+
     ok(chunked(&ch, "0\r\n\r\nmore", 0, out, &rest) == NGX_DONE && rest == 4
-       && !ch.has_state, "bytes behind are left");
+       && !ch.has_state && !ch.close, "bytes behind are left");
     ok(chunked(&ch, "5\r\nabc", -1, out, &rest) != NGX_DONE
        && strcmp(out, "abc") == 0, "a part of a chunk passes");
 

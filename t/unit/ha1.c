@@ -166,6 +166,60 @@ test_basics(void)
 }
 
 
+/* What a device has refused is not given out as what it accepts. */
+
+static void
+test_refused(void)
+{
+    time_t                now;
+    u_char                offer[NGX_AMT_DIGEST_HA1];
+    ngx_amt_ha1_cache_t  *cache;
+
+    cache = create(NULL);
+    ngx_memcpy(offer, value(21), NGX_AMT_DIGEST_HA1);
+
+    ok(ngx_amt_ha1_refused(cache, guid(1), &realm, offer) == NGX_DECLINED,
+       "nothing was refused");
+    put(cache, 1, 21);
+    ok(ngx_amt_ha1_refused(cache, guid(1), &realm, offer) == NGX_DECLINED,
+       "what is accepted is not refused");
+
+    ngx_amt_ha1_refuse(cache, guid(1), &realm, offer, &log_);
+    ok(!has(cache, 1, 21), "what is refused is not there");
+    ok(ngx_amt_ha1_refused(cache, guid(1), &realm, offer) == NGX_OK,
+       "it is known");
+    ok(ngx_amt_ha1_refused(cache, guid(2), &realm, offer) == NGX_DECLINED
+       && ngx_amt_ha1_refused(cache, guid(1), &other, offer) == NGX_DECLINED
+       && ngx_amt_ha1_refused(cache, guid(1), &realm, value(22))
+          == NGX_DECLINED,
+       "of this device, for this realm, with these passwords only");
+
+    now = ngx_cached_time->sec;
+    *(time_t *) &ngx_cached_time->sec = now + 9;
+    ok(ngx_amt_ha1_refused(cache, guid(1), &realm, offer) == NGX_OK,
+       "for seconds");
+    *(time_t *) &ngx_cached_time->sec = now + 10;
+    ok(ngx_amt_ha1_refused(cache, guid(1), &realm, offer) == NGX_DECLINED,
+       "and no longer");
+    *(time_t *) &ngx_cached_time->sec = now;
+
+    ngx_amt_ha1_refuse(cache, guid(1), &realm, offer, &log_);
+    put(cache, 1, 23);
+    ok(has(cache, 1, 23)
+       && ngx_amt_ha1_refused(cache, guid(1), &realm, offer) == NGX_DECLINED,
+       "until another one is accepted");
+
+    ngx_amt_ha1_refuse(cache, guid(1), &realm, offer, &log_);
+    ngx_amt_ha1_forget(cache, guid(1));
+    ok(ngx_amt_ha1_refused(cache, guid(1), &realm, offer) == NGX_DECLINED,
+       "or it is forgotten");
+
+    ngx_amt_ha1_refuse(NULL, guid(1), &realm, offer, &log_);
+    ok(ngx_amt_ha1_refused(NULL, guid(1), &realm, offer) == NGX_DECLINED,
+       "no cache");
+}
+
+
 static void
 test_room(void)
 {
@@ -295,6 +349,7 @@ main(void)
     pool = ngx_create_pool(4096, &log_);
 
     test_basics();
+    test_refused();
     test_room();
     test_torn();
 

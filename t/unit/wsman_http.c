@@ -276,12 +276,13 @@ test_headers(void)
        && unit_is(r.auth[1], "Digest realm=\"a\", nonce=\"b\"")
        && r.cira_state.len == 0, "challenges are kept, some");
 
-    text = "HTTP/1.1 200 OK\r\nCIRA-Reused: 1\r\nCIRA-State: abc_-9\r\n\r\n"
+    text = "HTTP/1.1 200 OK\r\nCIRA-Reused: 1\r\nCIRA-Kept: 1\r\n"
+           "CIRA-State: abc_-9\r\n\r\n"
            "x";
     ngx_amt_http_init(&r, pool);
     r.connect = 1;
     ok(feed(&r, text, strlen(text), 7, 0, &rest) == NGX_OK && rest == 1
-       && r.cira_reused && unit_is(r.cira_state, "abc_-9"),
+       && r.cira_reused && r.cira_kept && unit_is(r.cira_state, "abc_-9"),
        "answer to CONNECT");
 
     text = "HTTP/1.1 502 Bad Gateway\r\nCIRA-Reason: 2\r\n"
