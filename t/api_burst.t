@@ -26,7 +26,7 @@ sub begin {
     local $ENV{AMT_DIRECT} = $direct;
     ($t, $vault) = AMT::Api::start(test => { workers => $workers },
         stream => 'cira_queue 256;',
-        http => 'amt_timeout ' . 10 * $slow . 's; amt_budget ' . 30 * $slow
+        http => 'amt_digest_zone 1m; amt_timeout ' . 10 * $slow . 's; amt_budget ' . 30 * $slow
             . 's;');
 }
 

@@ -86,6 +86,7 @@ for (
     [ 'amt_digest_zone much;', qr/invalid size/ ],
     [ 'amt_digest_zone 1m valid=0;', qr/invalid parameter/ ],
     [ 'amt_digest_zone 1m for=1m;', qr/invalid parameter/ ],
+    [ 'amt_digest_zone 1m valid=1m refused=soon;', qr/invalid parameter/ ],
     [ 'amt_digest_zone off valid=1m;', qr/beside "off"/ ],
     [ 'amt_digest_zone 1m; amt_digest_zone off;', qr/duplicate/ ],
 ) {

@@ -22,9 +22,6 @@
 
 #define NGX_AMT_HA1_WAYS  8
 
-#define NGX_AMT_HA1_REFUSED  10          /* s */
-
-
 typedef struct {
     time_t                expires;       /* 0: unused */
     uint64_t              used;          /* by the table's clock */
@@ -48,6 +45,7 @@ struct ngx_amt_ha1_cache_s {
     ngx_amt_ha1_table_t  *table;
     ngx_slab_pool_t      *shpool;
     time_t                valid;
+    time_t                refused;
     u_char                key[NGX_AMT_HA1_KEY];
 };
 
@@ -65,7 +63,8 @@ static ngx_int_t ngx_amt_ha1_crypt(ngx_amt_ha1_cache_t *cache,
 
 
 ngx_amt_ha1_cache_t *
-ngx_amt_ha1_create(ngx_conf_t *cf, size_t size, time_t valid, void *tag)
+ngx_amt_ha1_create(ngx_conf_t *cf, size_t size, time_t valid, time_t refused,
+    void *tag)
 {
     ngx_shm_zone_t       *shm_zone;
     ngx_pool_cleanup_t   *cln;
@@ -83,6 +82,7 @@ ngx_amt_ha1_create(ngx_conf_t *cf, size_t size, time_t valid, void *tag)
 
     cln->handler = ngx_amt_ha1_cleanup;
     cache->valid = valid;
+    cache->refused = refused;
 
     shm_zone = ngx_shared_memory_add(cf, &name, size, tag);
     if (shm_zone == NULL) {
@@ -243,7 +243,6 @@ static void
 ngx_amt_ha1_store(ngx_amt_ha1_cache_t *cache, const u_char *guid,
     ngx_str_t *realm, ngx_uint_t refused, u_char *value, ngx_log_t *log)
 {
-    time_t                 valid;
     ngx_amt_ha1_table_t   *table;
     ngx_amt_ha1_record_t  *rec, *oldest, fresh;
 
@@ -265,13 +264,7 @@ ngx_amt_ha1_store(ngx_amt_ha1_cache_t *cache, const u_char *guid,
         return;
     }
 
-    valid = cache->valid;
-
-    if (refused && valid > NGX_AMT_HA1_REFUSED) {
-        valid = NGX_AMT_HA1_REFUSED;
-    }
-
-    fresh.expires = ngx_time() + valid;
+    fresh.expires = ngx_time() + (refused ? cache->refused : cache->valid);
 
     ngx_cira_lock(cache->shpool, "amt_digest zone");
 

@@ -25,10 +25,11 @@ typedef struct ngx_amt_ha1_cache_s  ngx_amt_ha1_cache_t;
 
 /*
  * Declares the zone at configuration time; entries are valid for so many
- * seconds.  NULL: error, logged.
+ * seconds, those of what was refused, too (0: there are none).  NULL: error,
+ * logged.
  */
 ngx_amt_ha1_cache_t *ngx_amt_ha1_create(ngx_conf_t *cf, size_t size,
-    time_t valid, void *tag);
+    time_t valid, time_t refused, void *tag);
 
 /* All take the cache as NULL: then there is none, and nothing happens. */
 

@@ -11,6 +11,7 @@
 #define NGX_HTTP_AMT_DEVICE_TIMEOUT  10000
 #define NGX_HTTP_AMT_DEVICE_ZONE     (2 * 1024 * 1024)
 #define NGX_HTTP_AMT_DEVICE_VALID    600
+#define NGX_HTTP_AMT_DEVICE_REFUSED  10
 
 
 static void *ngx_http_amt_device_create_conf(ngx_conf_t *cf);
@@ -36,7 +37,7 @@ static ngx_command_t  ngx_http_amt_device_commands[] = {
       &ngx_http_amt_device_timeout_post },
 
     { ngx_string("amt_digest_zone"),
-      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE12,
+      NGX_HTTP_MAIN_CONF|NGX_CONF_TAKE123,
       ngx_http_amt_device_zone,
       NGX_HTTP_MAIN_CONF_OFFSET,
       0,
@@ -98,6 +99,7 @@ ngx_http_amt_device_create_conf(ngx_conf_t *cf)
     dcf->size = NGX_CONF_UNSET;
     dcf->direct = NGX_CONF_UNSET;
     dcf->valid = NGX_HTTP_AMT_DEVICE_VALID;
+    dcf->refused = NGX_HTTP_AMT_DEVICE_REFUSED;
 
     return dcf;
 }
@@ -114,6 +116,7 @@ ngx_http_amt_device_init_conf(ngx_conf_t *cf, void *conf)
 
     if (dcf->size) {
         dcf->cache = ngx_amt_ha1_create(cf, dcf->size, dcf->valid,
+                                        dcf->refused,
                                         &ngx_http_amt_device_module);
         if (dcf->cache == NULL) {
             return NGX_CONF_ERROR;
@@ -137,14 +140,16 @@ ngx_http_amt_device_timeout(ngx_conf_t *cf, void *post, void *data)
 }
 
 
-/* amt_digest_zone size|off [valid=time]; */
+/* amt_digest_zone size|off [valid=time] [refused=time]; */
 
 static char *
 ngx_http_amt_device_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
 {
     ngx_http_amt_device_conf_t *dcf = conf;
 
-    ngx_str_t  *value, s;
+    time_t      *time;
+    ngx_str_t   *value, s;
+    ngx_uint_t   i;
 
     if (dcf->size != NGX_CONF_UNSET) {
         return "is duplicate";
@@ -172,24 +177,37 @@ ngx_http_amt_device_zone(ngx_conf_t *cf, ngx_command_t *cmd, void *conf)
         return NGX_CONF_ERROR;
     }
 
-    if (cf->args->nelts == 2) {
-        return NGX_CONF_OK;
-    }
+    for (i = 2; i < cf->args->nelts; i++) {
 
-    if (ngx_strncmp(value[2].data, "valid=", 6) == 0) {
+        if (ngx_strncmp(value[i].data, "valid=", 6) == 0) {
+            time = &dcf->valid;
+            s.data = value[i].data + 6;
 
-        s.data = value[2].data + 6;
-        s.len = value[2].len - 6;
+        } else if (ngx_strncmp(value[i].data, "refused=", 8) == 0) {
+            time = &dcf->refused;
+            s.data = value[i].data + 8;
 
-        dcf->valid = ngx_parse_time(&s, 1);
+        } else {
+            goto invalid;
+        }
 
-        if (dcf->valid != (time_t) NGX_ERROR && dcf->valid > 0) {
-            return NGX_CONF_OK;
+        s.len = value[i].data + value[i].len - s.data;
+
+        *time = ngx_parse_time(&s, 1);
+
+        if (*time == (time_t) NGX_ERROR
+            || (*time == 0 && time == &dcf->valid))
+        {
+            goto invalid;
         }
     }
 
+    return NGX_CONF_OK;
+
+invalid:
+
     ngx_conf_log_error(NGX_LOG_EMERG, cf, 0, "invalid parameter \"%V\"",
-                       &value[2]);
+                       &value[i]);
 
     return NGX_CONF_ERROR;
 }

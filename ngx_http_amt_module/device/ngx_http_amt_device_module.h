@@ -18,6 +18,7 @@ typedef struct {
     ngx_msec_t            timeout;       /* amt_timeout */
     ssize_t               size;          /* amt_digest_zone; 0: off */
     time_t                valid;
+    time_t                refused;
     ngx_flag_t            direct;        /* amt_device_direct */
     ngx_amt_ha1_cache_t  *cache;         /* NULL: off */
 } ngx_http_amt_device_conf_t;

@@ -48,7 +48,7 @@ create(ngx_shm_zone_t *last)
         return NULL;
     }
 
-    cache = ngx_amt_ha1_create(&cf, ZONE, VALID, &cycle);
+    cache = ngx_amt_ha1_create(&cf, ZONE, VALID, 10, &cycle);
     shm_zone = cycle.shared_memory.part.elts;
     shm_zone->shm.log = &log_;
 

@@ -40,6 +40,10 @@ sub http {
     my $api = $o{api} // '';
     my $listen = $o{listen} // '127.0.0.1:%%PORT:http%%';
 
+    # devices that refuse everything do so for one call only
+    my $digest = $http =~ /amt_digest_zone/ ? ''
+        : 'amt_digest_zone 1m refused=0;';
+
     return <<"END";
     amt_store      sqlite:%%DIR%%/store/amt.db;
     amt_vault      /_vault/ secret;
@@ -48,6 +52,7 @@ sub http {
     amt_jwt_key    %%DIR%%/jwt.key;
     amt_audit_log  %%DIR%%/logs/audit.log;
     amt_ciracert   %%DIR%%/root.crt;
+    $digest
     $http
 
     server {
