@@ -17,6 +17,7 @@ my $hooks = AMT::Stub->new($t->dir . '/hooks.sock');
 
 $hooks->answer('/auth', 204);
 $hooks->answer('/notify', 204);
+$hooks->answer('/other', 204);               # where nobody is to be sent
 
 my $pace = AMT::Test::pace();
 my $timeout = 4 * $pace;
@@ -26,6 +27,7 @@ my $stream = <<'EOF' =~ s/%%TIMEOUT%%/$timeout/r;
     cira_auth http://unix:%%DIR%%/hooks.sock:/auth;
     cira_auth_timeout 1s;
     cira_notify http://unix:%%DIR%%/hooks.sock:/notify;
+    cira_notify_batch 3;
     cira_auth_failures 5 per 60s ban 2s;
     cira_login_sessions 8;
     cira_login_timeout %%TIMEOUT%%s;
@@ -189,6 +191,8 @@ for (
         . "X-Y: z\r\n" x 50_000) } ],
     [ 'answers too much', sub { $hooks->answer('/auth', 200,
         '{"tenant":"' . 'x' x 100_000 . '"}') } ],
+    [ 'answers too much behind its JSON', sub { $hooks->answer('/auth', 200,
+        '{"tenant":"blue"}' . ' ' x 100_000) } ],
     [ 'redirects', sub { $hooks->raw('/auth', "HTTP/1.1 302 Found\r\n"
         . "Location: http://localhost/other\r\nContent-Length: 0\r\n\r\n") } ],
 ) {
@@ -243,6 +247,11 @@ $d->login('admin', 'x', guid => '4c4c4544-0001-4d10-8051-0000000000aa');
 $d->close;
 ok($t->wait_for(sub { 2 <= grep { $_->{guid} =~ /aa$/
     && $_->{type} eq 'connected' } events() }, 8), 'refused events come again');
+for (1 .. 3) {
+    $d = AMT::Apf->connect($t->port('cira'));
+    $d->login('admin', 'x', guid => '4c4c4544-0001-4d10-8051-0000000000ab');
+    $d->close;
+}
 $hooks->answer('/notify', 204);
 $before = events();
 ok($t->wait_for(sub {
@@ -254,6 +263,10 @@ sleep 1;
 my $settled = events();
 sleep 1.5;
 is(scalar(events()), $settled, 'taken events are not sent again');
+
+my ($most) = sort { $b <=> $a } map { scalar @{decode_json($_->[2])->{events}} }
+    grep { $_->[1] eq '/notify' } $hooks->requests;
+is($most, 3, 'cira_notify_batch');
 
 my %first;
 $first{$_->{seq}} //= $_ for events();

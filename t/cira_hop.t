@@ -91,6 +91,10 @@ ok($d->login('admin', 'x', ports => [ 16992, 16994 ]), 'a device connects');
 my ($path, $pid) = owner();
 ok($path, 'one worker has it');
 
+my ($stranger) = grep { $_ ne $path } privates();
+is((AMT::Dial::ask($stranger, "CONNECT $guid:16992 HTTP/1.1"))[0], 404,
+    'who asks the wrong worker is not sent on');
+
 # ---- bytes ---------------------------------------------------------------------
 
 my $c = hop(16992, -more => 'early');

@@ -95,17 +95,32 @@ my ($one, $two) = map { pid_of($_) } privates();
 ok((grep { $_ == $one } $t->workers) && (grep { $_ == $two } $t->workers),
     'a socket for each worker');
 
+# ---- events of both ----
+
+# who has sent a batch does not keep the others from theirs
+for my $i (0x30 .. 0x33) {
+    my $d = device(guid($i), $i % 2 ? $one : $two);
+    my $start = time;
+    ok($d && $t->wait_for(sub { events('connected', guid($i)) }, 6),
+        'an event of ' . ($i % 2 ? 'one' : 'the other'));
+    cmp_ok(time - $start, '<', 3 * $slow, 'at once');
+    $d->close;
+    $t->wait_for(sub { events('disconnected', guid($i)) }, 6);
+}
+my ($told, $over) = (scalar(events('connected')), scalar(events('disconnected')));
+
 # ---- killed -----------------------------------------------------------------------
 
 my %mine = map { $_ => device(guid($_), $one) } 1 .. 5;
 my $other = device(guid(6), $two);
 ok($other && 5 == grep({ $_ } values %mine), 'devices on both workers');
-ok($t->wait_for(sub { events('connected') == 6 }), 'six are reported as connected');
+ok($t->wait_for(sub { events('connected') == $told + 6 }), 'six are reported as connected');
 my $start = time;
 ok($t->kill_worker($one), 'one worker is killed');
-ok($t->wait_for(sub { events('disconnected') >= 5 }, 6), 'its devices are reported');
+ok($t->wait_for(sub { events('disconnected') >= $over + 5 }, 6), 'its devices are reported');
 cmp_ok(time - $start, '<', 7 * $slow, 'within seconds');
-my %gone = map { $_->{guid} => $_ } events('disconnected');
+my @gone = events('disconnected');
+my %gone = map { $_->{guid} => $_ } @gone[$over .. $#gone];
 is_deeply([ sort keys %gone ], [ map { guid($_) } 1 .. 5 ], 'each of them, and no other');
 my %came = map { $_->{guid} => $_ } events('connected');
 is($gone{guid(3)}{generation}, $came{guid(3)}{generation}, 'with its generation');
