@@ -370,10 +370,31 @@ for ([ "x\r\n", 'an invalid chunk' ], [ "0\r\n\r\nmore", 'bytes behind the relea
     ($c, $ch) = opened(16992, %release);
     is($c->status, 200, 'CIRA-Release again');
     $c->send($bytes);
-    ok($d->expect(97), "$what: closed");
+    # sooner than one that idles in the pool
+    ok($d->expect(97, 3), "$what: closed");
     $d->send(AMT::Apf::close_channel($ch));
     is($c->eof, '', 'and the client, too');
 }
+
+# a client that gives the channel back before it has read all
+($c, $ch) = opened(16992, %release);
+is($c->status, 200, 'CIRA-Release, and an answer that is not read');
+{
+    my ($sent, $open) = (0, 80 * 1024);
+    while ($open >= 4096 && $sent < 4 << 20) {
+        $d->send(AMT::Apf::data($ch, 'q' x 4096)) or last;
+        $sent += 4096;
+        $open -= 4096;
+        while (my $x = $d->read($open < 4096 ? 0.5 : 0.001)) {
+            $open += $x->{bytes_added} if $x->{type} == 93;
+        }
+    }
+    cmp_ok($sent, '>', 100_000, 'a long one');
+}
+$c->release;
+ok($d->expect(97, 3), 'is closed, not kept for others');
+$d->send(AMT::Apf::close_channel($ch));
+$c->close;
 
 my %slot = (%release, 'CIRA-Slot' => 'wsman');
 ($c, $ch) = opened(16992, %slot);
@@ -401,9 +422,22 @@ ok($m, 'CIRA-Fresh opens a new channel');
 $d->send(AMT::Apf::confirm($m->{channel}, 8, 8192));
 is($fresh->status, 200, 'that is granted');
 is($fresh->{headers}{'cira-reused'}, 0, 'not a used one');
-$fresh->close;
+$fresh->release('YWJj');
+
+# who goes without a release leaves no state: nobody knows what was used
+my $gone = AMT::Dial->new($sock, $guid, 16992, %slot);
+is($gone->status, 200, 'the fifth');
+is($gone->{headers}{'cira-state'}, 'YWJj', 'has the state');
+$gone->close;
+my $end = $d->expect(97);
+ok($end, 'and ends without a release');
+$d->send(AMT::Apf::close_channel($end->{channel} == 8 ? $m->{channel} : $ch));
+my ($next, $nch) = opened(16992, %slot, 'CIRA-Fresh' => 1);
+is($next->status, 200, 'the next one');
+is($next->{headers}{'cira-state'}, undef, 'has none');
+$next->close;
 $d->expect(97);
-$d->send(AMT::Apf::close_channel($m->{channel}));
+$d->send(AMT::Apf::close_channel($nch));
 
 # the device closes the channel, the slot remains with who has something to say
 
