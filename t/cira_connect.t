@@ -229,8 +229,27 @@ like($where, qr{^\S+/[0-9a-f]{16}\.sock$}, 'one private listener');
 is((stat $t->dir . '/cira')[2] & 0777, 0700, 'in a directory with mode 0700');
 is((stat $where)[2] & 0777, 0600, 'its socket has mode 0600');
 SKIP: {
-    skip 'needs root', 1 if $>;
+    skip 'needs root', 4 if $>;
     is((stat $where)[4], scalar getpwnam 'www-data', 'and belongs to the worker');
+
+    # whatever somebody does to their permissions
+    chmod 0755, $t->dir, $t->dir . '/cira';
+    chmod 0666, $where;
+    for ([ 'nobody', 'none' ], [ 'www-data', 200 ]) {
+        my ($user, $want) = @$_;
+        my $pid = open(my $out, '-|') // die;
+        if (!$pid) {
+            POSIX::setuid(scalar getpwnam $user);
+            my ($got) = AMT::Dial::ask($where, 'LIST * HTTP/1.1', 3);
+            print $got || 'none';
+            POSIX::_exit(0);
+        }
+        is(scalar <$out>, $want, "a private listener and $user: $want");
+    }
+    like($t->log, qr/connection of uid \d+ to unix:\S+ refused/, 'which the log tells');
+    chmod 0600, $where;
+    chmod 0700, $t->dir . '/cira';
+    chmod 0711, $t->dir;
 }
 
 # ---- a channel -----------------------------------------------------------------
