@@ -125,6 +125,31 @@ $sim->misbehave(0, 'off');
 is(kept()->{MPS_PASSWORD_PENDING}, 'B0th!mps', 'is staged');
 is(works_anew(), 200, 'works');
 
+# MEBx cannot be asked: after a fault the next call sets it once more
+for my $c (['obey-fault=1*1', 504, 'rotated'], ['fault=1*1', 504, 'rotated'],
+    ['fault=1*2', 504, 'kept'], ['fault=2*1', 400, ''],
+    ['return=2054*1', 400, ''])
+{
+    my ($how, $status, $then) = @$c;
+    my $n = ++$main::n;
+    my ($before, $next) = (kept()->{MEBX_PASSWORD}, "Mebx!pass-$n");
+    $sim->misbehave(0, "at:SetMEBxPassword,$how");
+    my $r = rotate({ mebxpassword => $next });
+    is($r->{status}, $status, "MEBx, $how") or diag $r->{body};
+    is(kept()->{MEBX_PASSWORD_PENDING}, $status == 504 ? $next : undef,
+        "MEBx, $how: " . ($then ? 'stays pending' : 'nothing is pending'));
+    is_answer(rotate({}), 200, qq({"guid":"$guid") . ($then
+        ? ',"mebxpassword":"' . ($then eq 'kept' ? 'kept' : 'resumed') . '"'
+        : '') . '}', "MEBx, $how: settled");
+    $sim->misbehave(0, 'off');
+    is(kept()->{MEBX_PASSWORD}, $then eq 'rotated' ? $next : $before,
+        "MEBx, $how: what Vault has");
+    is($sim->state(0)->{mebx}, kept()->{MEBX_PASSWORD},
+        "MEBx, $how: the device has, too");
+    is(scalar(grep { /MEBX.*PENDING/ } unsettled()), 0,
+        "MEBx, $how: nothing is pending");
+}
+
 # ---- workers die between the answer and the decision ----
 
 my $latency = 100 * $pace;

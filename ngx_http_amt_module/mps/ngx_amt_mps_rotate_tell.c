@@ -92,6 +92,18 @@ ngx_amt_mps_rotate_told(ngx_amt_flow_t *f, ngx_amt_mps_rotate_t *v,
     if (v->res.fault) {
         ngx_amt_mps_rotate_refuse(v, i, "%V %V", &v->res.fault_code,
                                   &v->res.fault_text);
+
+        if (i == NGX_AMT_SECRET_MEBX && !v->resumed
+            && !ngx_amt_cap_fault_is(&v->res, "AccessDenied"))
+        {
+            /* it may have obeyed, and cannot be asked: once more, later */
+
+            v->state[i] = NGX_AMT_ROTATE_UNKNOWN;
+            v->err.code = NGX_AMT_ERR_FAULT;
+            v->err.text = v->refusal;
+            ngx_str_null(&v->refusal);
+        }
+
         return;
     }
 
