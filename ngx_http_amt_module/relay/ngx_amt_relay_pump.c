@@ -8,7 +8,8 @@
 #include "device/ngx_amt_device.h"
 
 
-#define NGX_AMT_RELAY_READ   32768       /* of the device, at once */
+/* of the device, at once: with the frame's head of 4 bytes, two TLS records */
+#define NGX_AMT_RELAY_READ   (2 * 16384 - 4)
 #define NGX_AMT_RELAY_STEPS  8           /* reads per event */
 
 
