@@ -87,3 +87,41 @@ ngx_cira_conf_listens(ngx_conf_t *cf, ngx_cira_conf_listen_pt handler)
 
     return NGX_OK;
 }
+
+
+ngx_int_t
+ngx_cira_conf_variables(ngx_conf_t *cf, ngx_stream_variable_t *vars)
+{
+    ngx_stream_variable_t  *var, *v;
+
+    for (v = vars; v->name.len; v++) {
+
+        var = ngx_stream_add_variable(cf, &v->name, v->flags);
+        if (var == NULL) {
+            return NGX_ERROR;
+        }
+
+        var->get_handler = v->get_handler;
+        var->data = v->data;
+    }
+
+    return NGX_OK;
+}
+
+
+ngx_int_t
+ngx_cira_conf_value(ngx_stream_variable_value_t *v, u_char *data, size_t len)
+{
+    if (len == 0) {
+        v->not_found = 1;
+        return NGX_OK;
+    }
+
+    v->data = data;
+    v->len = len;
+    v->valid = 1;
+    v->no_cacheable = 0;
+    v->not_found = 0;
+
+    return NGX_OK;
+}

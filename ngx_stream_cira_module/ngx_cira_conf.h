@@ -35,5 +35,13 @@ typedef ngx_int_t (*ngx_cira_conf_listen_pt)(ngx_conf_t *cf,
 ngx_int_t ngx_cira_conf_listens(ngx_conf_t *cf,
     ngx_cira_conf_listen_pt handler);
 
+/* Adds variables, up to ngx_stream_null_variable; from preconfiguration. */
+ngx_int_t ngx_cira_conf_variables(ngx_conf_t *cf,
+    ngx_stream_variable_t *vars);
+
+/* The value of a variable; len 0: it has none.  Returns NGX_OK. */
+ngx_int_t ngx_cira_conf_value(ngx_stream_variable_value_t *v, u_char *data,
+    size_t len);
+
 
 #endif /* _NGX_CIRA_CONF_H_INCLUDED_ */

@@ -12,9 +12,12 @@
 #include "ngx_cira_relay_priv.h"
 #include "ngx_cira_worker.h"
 #include <linux/sockios.h>
+#include <poll.h>
 
 
+static ngx_uint_t ngx_cira_relay_stalled(ngx_cira_tunnel_t *t);
 static ngx_uint_t ngx_cira_relay_unread(ngx_cira_tunnel_t *t);
+static ngx_cira_tunnel_t *ngx_cira_relay_tunnel(ngx_event_t *ev);
 static void ngx_cira_relay_timer(ngx_event_t *ev);
 static void ngx_cira_relay_read(ngx_event_t *rev);
 static void ngx_cira_relay_write(ngx_event_t *wev);
@@ -165,8 +168,12 @@ ngx_cira_relay_set_timer(ngx_cira_tunnel_t *t, ngx_msec_t time)
 void
 ngx_cira_relay_tick(ngx_cira_tunnel_t *t)
 {
-    ngx_cira_relay_set_timer(t, ngx_min(t->conf->send_timeout / 4 + 1,
-                                        NGX_CIRA_RELAY_TICK));
+    ngx_msec_t  time;
+
+    time = (t->stalled && t->client->read->pending_eof)
+           ? NGX_CIRA_RELAY_LEFT : NGX_CIRA_RELAY_TICK;
+
+    ngx_cira_relay_set_timer(t, ngx_min(t->conf->send_timeout / 4 + 1, time));
 }
 
 
@@ -195,16 +202,61 @@ ngx_cira_relay_unread(ngx_cira_tunnel_t *t)
 }
 
 
-static void
-ngx_cira_relay_timer(ngx_event_t *ev)
+/*
+ * TRUE when the device has taken nothing for too long.  Who has closed a
+ * local socket altogether, as other workers do, waits for nothing but that
+ * the device becomes free.
+ */
+
+static ngx_uint_t
+ngx_cira_relay_stalled(ngx_cira_tunnel_t *t)
+{
+    ngx_msec_t     time;
+    struct pollfd  p;
+
+    if (!t->stalled) {
+        return 0;
+    }
+
+    time = ngx_current_msec - t->progress;
+
+    if (time >= NGX_CIRA_RELAY_STALL) {
+        return 1;
+    }
+
+    if (time < NGX_CIRA_RELAY_LEFT) {
+        return 0;
+    }
+
+    p.fd = t->client->fd;
+    p.events = 0;
+    p.revents = 0;
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLHUP);
+}
+
+
+/* Whose event it is; ev->data is the client's connection. */
+
+static ngx_cira_tunnel_t *
+ngx_cira_relay_tunnel(ngx_event_t *ev)
 {
     ngx_connection_t      *c;
-    ngx_cira_tunnel_t     *t;
     ngx_stream_session_t  *s;
 
     c = ev->data;
     s = c->data;
-    t = ngx_stream_get_module_ctx(s, ngx_stream_cira_connect_module);
+
+    return ngx_stream_get_module_ctx(s, ngx_stream_cira_connect_module);
+}
+
+
+static void
+ngx_cira_relay_timer(ngx_event_t *ev)
+{
+    ngx_cira_tunnel_t  *t;
+
+    t = ngx_cira_relay_tunnel(ev);
 
     ev->timedout = 0;
 
@@ -234,9 +286,7 @@ ngx_cira_relay_timer(ngx_event_t *ev)
         return;
 
     case NGX_CIRA_TUNNEL_OPEN:
-        if (t->stalled
-            && ngx_current_msec - t->progress >= NGX_CIRA_RELAY_STALL)
-        {
+        if (ngx_cira_relay_stalled(t)) {
             ngx_cira_relay_finalize(t, "device takes no data");
             return;
         }
@@ -267,15 +317,11 @@ ngx_cira_relay_timer(ngx_event_t *ev)
 static void
 ngx_cira_relay_read(ngx_event_t *rev)
 {
-    ngx_connection_t      *c;
-    ngx_cira_tunnel_t     *t;
-    ngx_stream_session_t  *s;
+    ngx_cira_tunnel_t  *t;
 
-    c = rev->data;
-    s = c->data;
-    t = ngx_stream_get_module_ctx(s, ngx_stream_cira_connect_module);
+    t = ngx_cira_relay_tunnel(rev);
 
-    if (c->close) {
+    if (t->client->close) {
         ngx_cira_relay_finalize(t, "worker is shutting down");
         return;
     }
@@ -309,15 +355,11 @@ ngx_cira_relay_read(ngx_event_t *rev)
 static void
 ngx_cira_relay_write(ngx_event_t *wev)
 {
-    ngx_connection_t      *c;
-    ngx_cira_tunnel_t     *t;
-    ngx_stream_session_t  *s;
+    ngx_cira_tunnel_t  *t;
 
-    c = wev->data;
-    s = c->data;
-    t = ngx_stream_get_module_ctx(s, ngx_stream_cira_connect_module);
+    t = ngx_cira_relay_tunnel(wev);
 
-    if (c->close) {
+    if (t->client->close) {
         ngx_cira_relay_finalize(t, "worker is shutting down");
         return;
     }

@@ -126,6 +126,10 @@ ngx_cira_relay_up(ngx_cira_tunnel_t *t)
                 t->progress = ngx_current_msec;
             }
 
+            if (c->read->pending_eof) {
+                ngx_cira_relay_set_timer(t, NGX_CIRA_RELAY_LEFT);
+            }
+
             if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
                 ngx_cira_relay_finalize(t, "internal error");
             }

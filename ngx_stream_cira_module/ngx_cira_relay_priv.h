@@ -12,6 +12,7 @@
 #define NGX_CIRA_RELAY_STEPS    16       /* buffers per event */
 #define NGX_CIRA_RELAY_TICK     10000    /* ms */
 #define NGX_CIRA_RELAY_STALL    30000    /* ms, apf.md section 12 */
+#define NGX_CIRA_RELAY_LEFT     2000     /* ms, the same without client */
 #define NGX_CIRA_RELAY_LINGER   2000     /* ms */
 #define NGX_CIRA_RELAY_HELD     5000     /* ms, as the slot's own limit */
 #define NGX_CIRA_RELAY_PAUSE    100      /* ms */

@@ -264,8 +264,7 @@ ngx_stream_cira_connect_variable(ngx_stream_session_t *s,
     t = ngx_stream_get_module_ctx(s, ngx_stream_cira_connect_module);
 
     if (t == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
+        return ngx_cira_conf_value(v, NULL, 0);
     }
 
     p = ngx_pnalloc(s->connection->pool, NGX_CIRA_GUID_TEXT);
@@ -316,37 +315,14 @@ ngx_stream_cira_connect_variable(ngx_stream_session_t *s,
         }
     }
 
-    if (text.len == 0) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    v->data = text.data;
-    v->len = text.len;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
+    return ngx_cira_conf_value(v, text.data, text.len);
 }
 
 
 static ngx_int_t
 ngx_stream_cira_connect_add_variables(ngx_conf_t *cf)
 {
-    ngx_stream_variable_t  *var, *v;
-
-    for (v = ngx_stream_cira_connect_vars; v->name.len; v++) {
-        var = ngx_stream_add_variable(cf, &v->name, v->flags);
-        if (var == NULL) {
-            return NGX_ERROR;
-        }
-
-        var->get_handler = v->get_handler;
-        var->data = v->data;
-    }
-
-    return NGX_OK;
+    return ngx_cira_conf_variables(cf, ngx_stream_cira_connect_vars);
 }
 
 

@@ -385,19 +385,7 @@ ngx_stream_cira_log_error(ngx_log_t *log, u_char *buf, size_t len)
 static ngx_int_t
 ngx_stream_cira_add_variables(ngx_conf_t *cf)
 {
-    ngx_stream_variable_t  *var, *v;
-
-    for (v = ngx_stream_cira_vars; v->name.len; v++) {
-        var = ngx_stream_add_variable(cf, &v->name, v->flags);
-        if (var == NULL) {
-            return NGX_ERROR;
-        }
-
-        var->get_handler = v->get_handler;
-        var->data = v->data;
-    }
-
-    return NGX_OK;
+    return ngx_cira_conf_variables(cf, ngx_stream_cira_vars);
 }
 
 
@@ -407,26 +395,21 @@ static ngx_int_t
 ngx_stream_cira_guid_variable(ngx_stream_session_t *s,
     ngx_stream_variable_value_t *v, uintptr_t data)
 {
+    u_char              *p;
     ngx_cira_session_t  *cs;
 
     cs = ngx_stream_get_module_ctx(s, ngx_stream_cira_module);
 
     if (cs == NULL || !cs->fsm.identified) {
-        v->not_found = 1;
-        return NGX_OK;
+        return ngx_cira_conf_value(v, NULL, 0);
     }
 
-    v->data = ngx_pnalloc(s->connection->pool, NGX_CIRA_GUID_TEXT);
-    if (v->data == NULL) {
+    p = ngx_pnalloc(s->connection->pool, NGX_CIRA_GUID_TEXT);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
-    v->len = ngx_cira_guid_text(v->data, cs->fsm.guid) - v->data;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
+    return ngx_cira_conf_value(v, p, ngx_cira_guid_text(p, cs->fsm.guid) - p);
 }
 
 
@@ -438,18 +421,11 @@ ngx_stream_cira_tenant_variable(ngx_stream_session_t *s,
 
     cs = ngx_stream_get_module_ctx(s, ngx_stream_cira_module);
 
-    if (cs == NULL || cs->id.tenant.len == 0) {
-        v->not_found = 1;
-        return NGX_OK;
+    if (cs == NULL) {
+        return ngx_cira_conf_value(v, NULL, 0);
     }
 
-    v->data = cs->id.tenant.data;
-    v->len = cs->id.tenant.len;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
+    return ngx_cira_conf_value(v, cs->id.tenant.data, cs->id.tenant.len);
 }
 
 
@@ -469,18 +445,8 @@ ngx_stream_cira_text_variable(ngx_stream_session_t *s,
                                          : cs->text;
     }
 
-    if (text == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
-    }
-
-    v->data = (u_char *) text;
-    v->len = ngx_strlen(text);
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
+    return ngx_cira_conf_value(v, (u_char *) text,
+                               text ? ngx_strlen(text) : 0);
 }
 
 
@@ -489,17 +455,17 @@ ngx_stream_cira_number_variable(ngx_stream_session_t *s,
     ngx_stream_variable_value_t *v, uintptr_t data)
 {
     off_t                n;
+    u_char              *p;
     ngx_cira_session_t  *cs;
 
     cs = ngx_stream_get_module_ctx(s, ngx_stream_cira_module);
 
     if (cs == NULL) {
-        v->not_found = 1;
-        return NGX_OK;
+        return ngx_cira_conf_value(v, NULL, 0);
     }
 
-    v->data = ngx_pnalloc(s->connection->pool, NGX_OFF_T_LEN);
-    if (v->data == NULL) {
+    p = ngx_pnalloc(s->connection->pool, NGX_OFF_T_LEN);
+    if (p == NULL) {
         return NGX_ERROR;
     }
 
@@ -518,12 +484,7 @@ ngx_stream_cira_number_variable(ngx_stream_session_t *s,
         break;
     }
 
-    v->len = ngx_sprintf(v->data, "%O", n) - v->data;
-    v->valid = 1;
-    v->no_cacheable = 0;
-    v->not_found = 0;
-
-    return NGX_OK;
+    return ngx_cira_conf_value(v, p, ngx_sprintf(p, "%O", n) - p);
 }
 
 

@@ -163,8 +163,9 @@ sub ticks {
 
 sub rss { my $n = 0; $n += $t->rss($_) for $t->workers; return $n }
 
-{
-    $sim->misbehave(1, 'never-adjust');
+# some of them in the worker that has the device, some not
+$sim->misbehave(1, 'never-adjust');
+for my $round (1 .. 3) {
     my $v = view(guid => $dull, key => $key{admin});
     ok($v, 'SOL of a device that gives no window back');
     my $s = $v->{ws}{socket};
@@ -203,8 +204,15 @@ sub rss { my $n = 0; $n += $t->rss($_) for $t->workers; return $n }
     ok($t->wait_for(sub { !$t->get("/api/v1/devices/redirectstatus/$dull",
         key => $key{admin})->{json}{isSOLConnected} }, 15 * $slow),
         'until the browser leaves, although its bytes cannot be read');
-    $sim->misbehave(1, 'off');
+    my $next;
+    ok($t->wait_for(sub {
+        $next = AMT::Redir->open($t, guid => $dull, key => $key{admin});
+        $next->{ws}{status} == 101 && $next->login && $next->sol
+    }, 12 * $slow), 'then the device is free for the next one');
+    $next->{ws}->close;
+    close_of($next);
 }
+$sim->misbehave(1, 'off');
 
 # ---- a browser that never reads ----
 
@@ -242,7 +250,10 @@ sub told {
     is(scalar(grep { $_ } @v), 4, 'four sessions');
     my $closed = $broker ? told('handleClose', qr//) : 0;
     my @pids = $t->workers;
-    kill 'TERM', $_ for @pids;
+    # at once: else one loses its device when the other's worker goes
+    $t->stop_workers(@pids);
+    kill 'TERM', @pids;
+    kill 'CONT', @pids;
     is(close_of($_), '1012 worker is exiting', 'the browser is told') for @v;
     $t->wait_for(sub { my @w = $t->workers;
         my %w = map { $_ => 1 } @w; @w == 2 && !grep { $w{$_} } @pids });

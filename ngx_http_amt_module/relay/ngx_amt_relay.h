@@ -137,6 +137,11 @@ ngx_int_t ngx_amt_relay_session(ngx_http_request_t *r,
 void ngx_amt_relay_end(ngx_amt_relay_session_t *s, ngx_amt_relay_end_e end,
     ngx_uint_t code, const char *reason);
 
+/* The same, where there is more than one place that finds it out. */
+void ngx_amt_relay_taken_over(ngx_amt_relay_session_t *s);
+void ngx_amt_relay_unrecorded(ngx_amt_relay_session_t *s);
+void ngx_amt_relay_restart(ngx_amt_relay_session_t *s);
+
 /*
  * The kind of session is known: claims it unless that was done.  NGX_OK;
  * NGX_DECLINED: the session has ended.
@@ -168,6 +173,9 @@ ngx_int_t ngx_amt_relay_filled_send(ngx_amt_relay_session_t *s);
 
 /* Forgets it: the session is being freed. */
 void ngx_amt_relay_filled_drop(ngx_amt_relay_session_t *s);
+
+/* Wipes and frees what the device did not take yet, if anything. */
+void ngx_amt_relay_up_free(ngx_amt_relay_session_t *s);
 
 /* Handlers of the WebSocket */
 void ngx_amt_relay_data(void *data, u_char *p, size_t len, ngx_uint_t text,

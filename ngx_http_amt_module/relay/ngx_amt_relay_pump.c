@@ -29,6 +29,7 @@ static ngx_int_t ngx_amt_relay_up_login(ngx_amt_relay_session_t *s,
 static ngx_int_t ngx_amt_relay_push(ngx_amt_relay_session_t *s, u_char *p,
     size_t len, size_t more);
 static void ngx_amt_relay_flush(ngx_amt_relay_session_t *s);
+static void ngx_amt_relay_deaf(ngx_amt_relay_session_t *s);
 static ngx_int_t ngx_amt_relay_login_failed(ngx_amt_relay_session_t *s);
 static void ngx_amt_relay_device_done(ngx_amt_relay_session_t *s);
 
@@ -86,8 +87,7 @@ ngx_amt_relay_ready(void *data, ngx_uint_t write)
     ngx_amt_relay_session_t *s = data;
 
     if (ngx_amt_relay_link_closed(&s->link)) {
-        ngx_amt_relay_end(s, NGX_AMT_RELAY_DRAINED,
-                          NGX_AMT_RELAY_CODE_RESTART, "worker is exiting");
+        ngx_amt_relay_restart(s);
         return;
     }
 
@@ -341,8 +341,7 @@ ngx_amt_relay_send(ngx_amt_relay_session_t *s, u_char *p, size_t len)
 
     if (s->record && ngx_amt_relay_record_write(s->record, p, len) != NGX_OK)
     {
-        ngx_amt_relay_end(s, NGX_AMT_RELAY_RECORDING, NGX_AMT_WS_INTERNAL,
-                          "session cannot be recorded any longer");
+        ngx_amt_relay_unrecorded(s);
         return NGX_DECLINED;
     }
 
@@ -466,11 +465,7 @@ ngx_amt_relay_push(ngx_amt_relay_session_t *s, u_char *p, size_t len,
 
         if (n == NGX_ERROR) {
 
-            /* what the device said before is still to be read */
-
-            s->deaf = 1;
-            ngx_post_event(s->link.connection->read, &ngx_posted_events);
-
+            ngx_amt_relay_deaf(s);
             return NGX_OK;
         }
 
@@ -530,8 +525,7 @@ ngx_amt_relay_flush(ngx_amt_relay_session_t *s)
     }
 
     if (n == NGX_ERROR) {
-        s->deaf = 1;
-        ngx_post_event(s->link.connection->read, &ngx_posted_events);
+        ngx_amt_relay_deaf(s);
 
     } else {
         s->up_pos += n;
@@ -541,11 +535,31 @@ ngx_amt_relay_flush(ngx_amt_relay_session_t *s)
         }
     }
 
-    ngx_explicit_memzero(s->up, s->up_end - s->up);
-    ngx_free(s->up);
-    s->up = NULL;
+    ngx_amt_relay_up_free(s);
 
     ngx_amt_ws_resume(s->ws);
+}
+
+
+void
+ngx_amt_relay_up_free(ngx_amt_relay_session_t *s)
+{
+    if (s->up) {
+        ngx_explicit_memzero(s->up, s->up_end - s->up);
+        ngx_free(s->up);
+        s->up = NULL;
+    }
+}
+
+
+/* It takes no more; what it said before is still to be read. */
+
+static void
+ngx_amt_relay_deaf(ngx_amt_relay_session_t *s)
+{
+    s->deaf = 1;
+
+    ngx_post_event(s->link.connection->read, &ngx_posted_events);
 }
 
 
@@ -602,8 +616,7 @@ ngx_amt_relay_device_done(ngx_amt_relay_session_t *s)
 
         /* the device plane has left first */
 
-        ngx_amt_relay_end(s, NGX_AMT_RELAY_DRAINED,
-                          NGX_AMT_RELAY_CODE_RESTART, "worker is exiting");
+        ngx_amt_relay_restart(s);
         return;
     }
 

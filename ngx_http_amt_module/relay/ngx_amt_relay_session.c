@@ -324,6 +324,31 @@ ngx_amt_relay_end(ngx_amt_relay_session_t *s, ngx_amt_relay_end_e end,
 }
 
 
+void
+ngx_amt_relay_taken_over(ngx_amt_relay_session_t *s)
+{
+    ngx_amt_relay_end(s, NGX_AMT_RELAY_TAKEN_OVER,
+                      NGX_AMT_RELAY_CODE_TAKEN_OVER,
+                      "session was taken over");
+}
+
+
+void
+ngx_amt_relay_unrecorded(ngx_amt_relay_session_t *s)
+{
+    ngx_amt_relay_end(s, NGX_AMT_RELAY_RECORDING, NGX_AMT_WS_INTERNAL,
+                      "session cannot be recorded any longer");
+}
+
+
+void
+ngx_amt_relay_restart(ngx_amt_relay_session_t *s)
+{
+    ngx_amt_relay_end(s, NGX_AMT_RELAY_DRAINED, NGX_AMT_RELAY_CODE_RESTART,
+                      "worker is exiting");
+}
+
+
 static void
 ngx_amt_relay_free(ngx_amt_relay_session_t *s, ngx_amt_relay_end_e end,
     const char *reason)
@@ -359,10 +384,7 @@ ngx_amt_relay_free(ngx_amt_relay_session_t *s, ngx_amt_relay_end_e end,
         ngx_free(s->redir);
     }
 
-    if (s->up) {
-        ngx_explicit_memzero(s->up, s->up_end - s->up);
-        ngx_free(s->up);
-    }
+    ngx_amt_relay_up_free(s);
 
     ngx_amt_relay_worker_remove(s);
 

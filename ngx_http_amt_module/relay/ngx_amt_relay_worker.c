@@ -64,9 +64,7 @@ ngx_amt_relay_worker_asked(const u_char *guid, uint64_t question)
 
         if (question & NGX_AMT_RELAY_ASK_END) {
             rc = NGX_OK;
-            ngx_amt_relay_end(s, NGX_AMT_RELAY_TAKEN_OVER,
-                              NGX_AMT_RELAY_CODE_TAKEN_OVER,
-                              "session was taken over");
+            ngx_amt_relay_taken_over(s);
 
         } else if (!s->waiting) {
             return NGX_OK;
@@ -133,17 +131,14 @@ ngx_amt_relay_worker_beat(ngx_event_t *ev)
         s = ngx_queue_data(q, ngx_amt_relay_session_t, queue);
 
         if (s->record && ngx_amt_relay_record_flush(s->record) != NGX_OK) {
-            ngx_amt_relay_end(s, NGX_AMT_RELAY_RECORDING, NGX_AMT_WS_INTERNAL,
-                              "session cannot be recorded any longer");
+            ngx_amt_relay_unrecorded(s);
             continue;
         }
 
         if (s->claim.entry && !s->waiting
             && ngx_amt_relay_zone_poll(s->mcf->zone, &s->claim) != NGX_OK)
         {
-            ngx_amt_relay_end(s, NGX_AMT_RELAY_TAKEN_OVER,
-                              NGX_AMT_RELAY_CODE_TAKEN_OVER,
-                              "session was taken over");
+            ngx_amt_relay_taken_over(s);
             continue;
         }
 
