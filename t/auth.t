@@ -514,9 +514,9 @@ becomes(sub { login('alice', $pass{alice})->{status} }, 200,
     'aborted logins leave no hole');
 
 $t->allow(qr/thread pool "amt_auth" queue overflow/);
+my $workers = () = $t->workers;
 ok($t->reload, 'reload');
 is(as('root')->{status}, 200, 'keys work after a reload');
-my $workers = () = $t->workers;
 ok($t->wait_for(sub { $workers == (() = $t->workers(all => 1)) }, 30),
     'old workers end when their passwords are checked');
 $t->stop;

@@ -334,3 +334,25 @@ ngx_amt_body_finish(ngx_http_request_t *r, ngx_amt_body_t *body,
 
     body->done(r, body->data, rc);
 }
+
+
+ngx_int_t
+ngx_amt_body_discard(ngx_http_request_t *r)
+{
+    u_char     *start;
+    ngx_buf_t  *b;
+    ngx_int_t   rc;
+
+    /* what is left in the buffer after it is the next request's */
+
+    b = r->header_in;
+    start = b ? b->pos : NULL;
+
+    rc = ngx_http_discard_request_body(r);
+
+    if (start && b->pos > start) {
+        ngx_explicit_memzero(start, b->pos - start);
+    }
+
+    return rc;
+}

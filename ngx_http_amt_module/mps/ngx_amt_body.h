@@ -68,6 +68,12 @@ ngx_int_t ngx_amt_body_read(ngx_http_request_t *r, ngx_amt_body_t *body,
     ngx_amt_body_done_pt done, void *data);
 
 /*
+ * ngx_http_discard_request_body(), and no trace of what of the body came
+ * with the headers: there may be passwords in a request that is refused.
+ */
+ngx_int_t ngx_amt_body_discard(ngx_http_request_t *r);
+
+/*
  * Inflates if need be, parses strictly, and wipes the text.  *json is a new
  * reference: an object or array, or NULL with ABSENT.  No I/O.
  */

@@ -246,7 +246,7 @@ ngx_amt_reply_preflight(ngx_http_request_t *r)
 
     static ngx_str_t  name = ngx_string("access-control-request-headers");
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_amt_body_discard(r);
 
     if (rc != NGX_OK) {
         return rc;

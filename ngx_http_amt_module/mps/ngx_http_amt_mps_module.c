@@ -208,7 +208,7 @@ ngx_http_amt_mps_handler(ngx_http_request_t *r)
 
     if (body != NGX_AMT_BODY_OK) {
 
-        rc = ngx_http_discard_request_body(r);
+        rc = ngx_amt_body_discard(r);
 
         if (rc != NGX_OK) {
             return rc;
@@ -313,7 +313,7 @@ ngx_http_amt_mps_early(ngx_amt_api_t *api, ngx_http_request_t *r)
 {
     ngx_int_t  rc;
 
-    rc = ngx_http_discard_request_body(r);
+    rc = ngx_amt_body_discard(r);
 
     if (rc != NGX_OK) {
         return rc;
