@@ -240,9 +240,26 @@ for my $bad ('a b', "\x{e4}" x 36, 'a*', 'x' x 37) {
         tenantId => $bad })->{status}, 400, 'no tenant a device could have');
 }
 is($t->patch($api, as('gateway'), json => { guid => $four, tenantId => 'T',
-    tags => ['t'] })->{status}, 200, 'PATCH with tenantId');
+    tags => ['t'], hostname => 'same', friendlyName => 'name' })->{status}, 200,
+    'PATCH with tenantId');
+my $five = '5' . substr $four, 1;
+is($t->post($api, as('other'), json => { guid => $five, tags => ['t', 'u'],
+    hostname => 'same', friendlyName => 'name' })->{status}, 201,
+    'a device of another tenant that looks the same');
 is_deeply($t->get("$api/tags", as('tenant'))->{json}, ['t'], 'tags');
-is_deeply($t->get("$api/tags", as('other'))->{json}, [], 'of that tenant');
+is_deeply($t->get("$api/tags", as('other'))->{json}, ['t', 'u'],
+    'of that tenant');
+for my $q ('hostname=same', 'friendlyName=name', 'tags=t', 'tags=t,x&method=OR',
+    'tags=t,t&method=AND', '$top=9')
+{
+    is_deeply([map { $_->{guid} } @{$t->get("$api?$q", as('tenant'))->{json}}],
+        [$four], "its own only: $q");
+    is_deeply([map { $_->{guid} } @{$t->get("$api?$q", as('other'))->{json}}],
+        [$five], "the other its own: $q");
+    is_deeply($t->get("$api?$q&tenantId=T", as('admin'))->{json}, [],
+        "others none: $q") if $q !~ /top/;
+}
+is($t->delete("$api/$five", as('other'))->{status}, 204, 'gone again');
 
 # ---- delete ----
 

@@ -385,6 +385,9 @@ for ([ 'alg none, signed', token(header => $none) ],
     [ 'an API key as a user', token(claims => { sub => 'user:root',
         cred => cred('user', 'root', pack 'H*', sha256_hex($key{root})) }) ],
     [ 'cred of another user', token(claims => { sub => 'user:bob' }) ],
+    [ 'cred but for its last letter', token(claims => { cred =>
+        cred('user', 'alice', $hash{alice}) =~ s/(.)$/$1 eq 'A' ? 'B' : 'A'/er })
+    ],
     [ 'no cred', token(claims => { cred => undef }) ],
     [ 'another tenant', token(claims => { tenantId => 'acme' }) ],
     [ 'no exp', token(claims => { exp => undef }) ],
@@ -540,7 +543,8 @@ ok($life > 580 && $life < 601, 'expiration');
 is($t->get($list, token => token())->{status}, 401, 'the old issuer is foreign');
 
 for ([ '{"tenant":"other"}', 'd3' ], [ '{"tenant":1}', 'd1' ], [ '{', 'd1' ],
-    [ '{"x":"other"}', 'd1' ], [ '[]', 'd1' ])
+    [ '{"x":"other"}', 'd1' ], [ '[]', 'd1' ],
+    [ '{"tenant":"acme","tenant":"other"}', 'd1' ])
 {
     is(hosts(as('any', headers => { 'X-Id-Token' =>
         encode_base64($_->[0], '') })), $_->[1], "tenant from claim $_->[0]");

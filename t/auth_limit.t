@@ -88,6 +88,19 @@ close $_ for @gone;
 ok($t->wait_for(sub { login('http', 'right',
     'X-Test-Address' => '192.0.2.2') == 503 }), 'who leaves has guessed, too');
 
+# ---- IPv6: who has one address has 2^64 of them
+
+is(at_once(8, 'http', 'wrong', 'X-Test-Address' => '2001:db8:1:2::1'),
+    '401:4 503:4', 'IPv6: an address');
+is(login('http', 'right', 'X-Test-Address' => '2001:db8:1:2:ffff::9'), 503,
+    'its network is banned');
+is(login('http', 'right', 'X-Test-Address' => '2001:db8:1:3::1'), 200,
+    'the next one is not');
+is(login('http', 'right', 'X-Test-Address' => '::ffff:192.0.2.3'), 200,
+    'IPv4 in IPv6');
+is(login('http', 'right', 'X-Test-Address' => '::ffff:192.0.2.2'), 503,
+    'is told apart by all of the address');
+
 # ---- a unix socket: what the proxy behind it says, else all are one
 
 my $unix = "unix:$t->{dir}/http.sock";

@@ -27,6 +27,15 @@ is(reads(), $n + 2, 'the password was read again: the page proved nothing');
 is(settings(), 200, 'once more');
 is(reads(), $n + 2, 'what the service accepted is kept');
 
+# what is kept ends with the password
+is($t->patch('/api/v1/devices', key => $key{admin}, json => { guid => $guid,
+    amtpassword => 'P@ssw0rd' })->{status}, 200, 'the password is written');
+$n = reads();
+is(settings(), 200, 'a call after it');
+is(reads(), $n + 1, 'reads it');
+is(settings(), 200, 'one more');
+is(reads(), $n + 1, 'does not');
+
 # a fault is an answer of the service
 $t->delete("/api/v1/devices/refresh/$guid", key => $key{admin});
 $n = reads();

@@ -554,6 +554,12 @@ test_rows(void)
     o = op_list("t", 25, 0);
     o->op.query.friendly_name = str("f");
     ok(strcmp(list(o), "12") == 0, "friendly name");
+    o = op_list("", 25, 0);
+    o->op.query.friendly_name = str("f");
+    ok(strcmp(list(o), "") == 0, "not in another tenant");
+    o = op_list("", 25, 0);
+    o->op.query.hostname = str("h");
+    ok(strcmp(list(o), "") == 0, "nor the host name");
     o = op_list("t", 25, 0);
     o->op.query.friendly_name = str("f");
     o->op.query.hostname = str("H");
