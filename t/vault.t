@@ -276,7 +276,10 @@ result('stalled body', read_it(), $ERROR, 'VAULT', qr/was cut/);
 
 $stub->answer($P, 200, $good, delay => 2);
 result('no header in time', read_it(), $ERROR, 'VAULT', qr/answer: timed out/);
-sleep 2;                                # the stand-in does one thing at a time
+
+# the stand-in does one thing at a time
+$stub->answer($P, 200, $good);
+ok($t->wait_for(sub { (read_it()->{rc} // 99) == $OK }, 20), 'in time again');
 
 $stub->answer($P, 200, '{"data":{"data":{"A":"' . ('x' x 300_000)
     . '"},"metadata":{"version":7}}}');
@@ -484,17 +487,19 @@ my ($address, $pid, $root) = ($ENV{TEST_VAULT_ADDR}, undef,
     $ENV{TEST_VAULT_TOKEN} || 'root');
 
 if (!$address && $bao) {
+    my $port = $t->port('bao');         # chosen here, the child has no say
     $pid = fork // die "fork: $!";
     if (!$pid) {
         open STDOUT, '>', $t->dir . '/bao.log';
         open STDERR, '>&', \*STDOUT;
         $ENV{HOME} = $t->dir;
         exec $bao, 'server', '-dev', '-dev-no-store-token',
-            "-dev-root-token-id=$root", '-dev-listen-address=127.0.0.1:'
-            . $t->port('bao');
+            "-dev-root-token-id=$root", "-dev-listen-address=127.0.0.1:$port";
     }
-    $address = 'http://127.0.0.1:' . $t->port('bao');
-    $t->wait_for(sub { $t->socket('bao') }, 20) or diag('no bao');
+    $address = "http://127.0.0.1:$port";
+    $t->wait_for(sub { HTTP::Tiny->new(timeout => 5)
+        ->get("$address/v1/sys/health")->{success} }, 60)
+        or diag('no bao: ' . $t->read_file('bao.log'));
 }
 
 SKIP: {
