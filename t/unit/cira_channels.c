@@ -977,7 +977,7 @@ test_shortage(void)
 {
     begin();
     peer_connect(&mock, &dial[3], 16992, 100);
-    ngx_cira_channel_release(&dial[3].d);
+    peer_release(&dial[3]);
     (void) peer_dial(&mock, &dial[4], 16994);
     mock_loop();
     mock.out_pos = mock.out_len;
