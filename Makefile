@@ -135,7 +135,7 @@ $(B)/$(1)/Makefile: config $(B)/nginx-src/configure $(MODULE_DIRS)
 	    || { cat $(B)/$(1)/configure.log; rm -f $$@; exit 1; }
 
 $(B)/$(1)/libngx.a: $(B)/$(1)/Makefile $(MODULE_SRCS)
-	cd $(B)/nginx-src && $(MAKE) --no-print-directory -s $$(PARALLEL) \
+	cd $(B)/nginx-src && $$(MAKE) --no-print-directory -s $$(PARALLEL) \
 	    -f $(B)/$(1)/Makefile binary modules
 	rm -f $$@
 	objcopy --redefine-sym main=ngx_main $(B)/$(1)/src/core/nginx.o \
