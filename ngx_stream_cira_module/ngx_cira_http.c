@@ -38,6 +38,7 @@ struct ngx_cira_http_s {
     size_t              size;
     size_t              cap;
     struct curl_slist  *connect_to;
+    struct curl_slist  *resolve;
     struct curl_slist  *headers;         /* NULL: the usual ones */
     time_t             *retry_after;
     unsigned            added:1;
@@ -341,6 +342,10 @@ ngx_cira_http_options(ngx_cira_http_t *http, ngx_cira_http_request_t *req)
         http->connect_to = curl_slist_append(NULL, url->connect_to);
         bad |= curl_easy_setopt(e, CURLOPT_CONNECT_TO, http->connect_to);
         bad |= (http->connect_to == NULL);
+
+        http->resolve = curl_slist_append(NULL, url->resolve);
+        bad |= curl_easy_setopt(e, CURLOPT_RESOLVE, http->resolve);
+        bad |= (http->resolve == NULL);
     }
 
     return bad ? NGX_ERROR : NGX_OK;
@@ -374,6 +379,10 @@ ngx_cira_http_free(ngx_cira_http_t *http)
 
     if (http->connect_to) {
         curl_slist_free_all(http->connect_to);
+    }
+
+    if (http->resolve) {
+        curl_slist_free_all(http->resolve);
     }
 
     if (http->headers) {

@@ -25,8 +25,9 @@ typedef struct ngx_cira_http_s  ngx_cira_http_t;
 typedef struct {
     char             *url;               /* as libcurl gets it */
     char             *path;              /* unix socket, or NULL */
-    char             *connect_to;        /* address the host name had at
-                                            start, or NULL */
+    char             *connect_to;        /* a name for the addresses the host
+                                            had at start; NULL: a socket */
+    char             *resolve;           /* that name, and the addresses */
     char             *ca;                /* https: file of trusted CAs, set by
                                             the caller; NULL: the system's */
     ngx_str_t         host;              /* as written; empty: a socket */

@@ -11,6 +11,10 @@
 #include "ngx_cira_http.h"
 
 
+static char *ngx_cira_http_addrs(ngx_conf_t *cf, ngx_url_t *u,
+    ngx_cira_http_url_t *url);
+
+
 static char *
 ngx_cira_http_cstr(ngx_conf_t *cf, const char *prefix, u_char *p, size_t len)
 {
@@ -132,8 +136,61 @@ ngx_cira_http_parse_url(ngx_conf_t *cf, ngx_str_t *value,
     url->port = u.port;
 
     url->url = ngx_cira_http_cstr(cf, "", value->data, value->len);
-    url->connect_to = ngx_cira_http_cstr(cf, "::", u.addrs[0].name.data,
-                                         u.addrs[0].name.len);
 
-    return url->url && url->connect_to ? NGX_CONF_OK : NGX_CONF_ERROR;
+    if (url->url == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    return ngx_cira_http_addrs(cf, &u, url);
+}
+
+
+/*
+ * All addresses, so that libcurl goes on to the next one where the first
+ * does not answer: "localhost" and many other names have an IPv6 and an IPv4
+ * address, and a service may listen on one of them only.  They get a name of
+ * their own, since libcurl takes it from a table before it would look it up.
+ */
+
+static char *
+ngx_cira_http_addrs(ngx_conf_t *cf, ngx_url_t *u, ngx_cira_http_url_t *url)
+{
+    u_char      *p;
+    size_t       len;
+    ngx_uint_t   i;
+
+    len = sizeof("::cira::65535") + 2 * sizeof(void *);
+
+    url->connect_to = ngx_pnalloc(cf->pool, len);
+    if (url->connect_to == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    *ngx_sprintf((u_char *) url->connect_to, "::cira%p:%ui", url,
+                 (ngx_uint_t) url->port) = '\0';
+
+    for (i = 0; i < u->naddrs; i++) {
+        len += u->addrs[i].name.len + 1;
+    }
+
+    url->resolve = ngx_pnalloc(cf->pool, len);
+    if (url->resolve == NULL) {
+        return NGX_CONF_ERROR;
+    }
+
+    p = ngx_sprintf((u_char *) url->resolve, "%s", url->connect_to + 2);
+
+    for (i = 0; i < u->naddrs; i++) {
+        *p++ = i ? ',' : ':';
+
+        len = u->addrs[i].name.len;
+
+        while (u->addrs[i].name.data[--len] != ':') { /* void */ }
+
+        p = ngx_cpymem(p, u->addrs[i].name.data, len);
+    }
+
+    *p = '\0';
+
+    return NGX_CONF_OK;
 }
