@@ -305,7 +305,9 @@ ngx_amt_limit_slot(ngx_amt_limit_t *limit, ngx_amt_limit_key_t *key,
 
 known:
 
-    if (found->banned <= now && now - found->start >= limit->per) {
+    /* another worker's clock may be ahead of this one's */
+
+    if (found->banned <= now && now >= found->start + limit->per) {
         found->start = now;
         found->failures = 0;
         found->guesses = 0;
