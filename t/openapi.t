@@ -24,6 +24,9 @@ SKIP: {
     eval { require JSON::Validator::Schema::OpenAPIv3; 1 }
         or skip 'libjson-validator-perl is not installed', 1;
     my $v = JSON::Validator::Schema::OpenAPIv3->new;
+    # where Debian has it; older packages of the validator bring it themselves
+    my $schema = '/usr/share/openapi-specification/schemas/v3.0/schema.yaml';
+    $v->specification($schema) if -f $schema;
     $v->data($doc);
     my @errors = @{$v->errors};
     is("@errors", '', 'is OpenAPI 3');

@@ -509,7 +509,7 @@ for my $to ('http', 'https') {
     sleep 0.5;
 
     my ($pid) = $t->workers;
-    cmp_ok($t->rss($pid), '<', 400e6, 'a source does not fill the memory')
+    cmp_ok($t->rss($pid), '<', 600e6, 'a source does not fill the memory')
         if AMT::Test::variant() eq '';
 
     my $all = 0;
