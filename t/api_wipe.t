@@ -35,7 +35,7 @@ for my $way (['in memory', 1, 'on', @all],
 sub all {
     my ($name, $workers, $direct, @outcomes) = @_;
     my ($t, $vault) = AMT::Api::start(test => { workers => $workers },
-        http => "amt_device_direct $direct; amt_timeout ${slow}s;"
+        http => "amt_device_direct $direct; amt_timeout 600ms;"
             . ' amt_budget ' . (4 * $slow) . 's;');
     my $sim = AMT::Api::devices($t, count => 2, reconnect => 50,
         power_delay => 1);
