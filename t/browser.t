@@ -210,4 +210,4 @@ $b->stop;
 $sim->stop;
 $t->stop;
 
-done_testing();
+AMT::Test::done();
