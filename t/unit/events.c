@@ -185,11 +185,28 @@ rings(void)
     }
 
     ok(ngx_amt_ring_sinks(ring, keys, NGX_AMT_RING_SINKS + 1) == NGX_ERROR,
-       "17 receivers are refused");
+       "one receiver too many is refused");
     ok(ngx_amt_ring_sinks(ring, keys, NGX_AMT_RING_SINKS) == NGX_OK,
-       "16 are not");
+       "as many as there are places are not");
     ok(ngx_amt_ring_sinks(ring, keys, 0) == NGX_OK
        && ngx_amt_ring_sink(ring, 100) == NULL, "none at all");
+
+    /* sources: as many as there are places, the oldest gives way */
+
+    for (n = 1; n <= NGX_AMT_RING_SOURCES; n++) {
+        *ngx_amt_ring_source(ring, n) = 100 + n;
+        put(ring, 1);
+    }
+
+    for (bad = 0, n = NGX_AMT_RING_SOURCES; n > 1; n--) {
+        bad += *ngx_amt_ring_source(ring, n) != 100 + n;
+    }
+
+    ok(bad == 0, "each source has its number");
+    put(ring, 1);
+    ok(*ngx_amt_ring_source(ring, 99) == 0, "a new one begins anew");
+    ok(*ngx_amt_ring_source(ring, 2) == 102, "the others stay");
+    ok(*ngx_amt_ring_source(ring, 1) == 0, "but for the oldest");
 
     free(ring);
 }
