@@ -16,16 +16,16 @@ use Time::HiRes qw(sleep time);
 my %key = %AMT::Api::key;
 my $slow = AMT::Test::slow();
 
-plan skip_all => 'freed memory is kept and filled by this build'
-    if AMT::Test::variant() ne '';
-
+# Sanitizers and valgrind keep and fill what was freed, so nothing can be looked
+# for there; they see whether something is wiped that is not there any longer.
+my $watched = AMT::Test::variant() ne '';
 my $at = 0;
 
 my @all = ('taken', 'refused', 'no answer', 'lost', 'client gone',
     'device gone');
 my @some = ('taken', 'client gone', 'device gone');
 
-for my $way (['in memory', 1, 'on', @all],
+for my $way (['in memory', 1, 'on', $watched ? @some : @all],
     ['through the owner\'s socket', 1, 'off', @some],
     ['on any of two workers', 2, 'on', @some[0, 1]])
 {
@@ -42,7 +42,7 @@ sub all {
     my $ccm = AMT::Api::devices($t, control_mode => 'client', reconnect => 50,
         guid => 'c0000000-0000-4000-8000-000000000001');
 
-    if (!defined +($t->in_memory(($t->workers)[0], 'x'))[0]) {
+    if (!$watched && !defined +($t->in_memory(($t->workers)[0], 'x'))[0]) {
         plan skip_all => 'memory of a worker cannot be read';
     }
 
@@ -50,7 +50,8 @@ sub all {
     my $there = join '-', 'sea', 'rch', 731;
     my $s = $t->socket('http');
     $s->syswrite("GET /api/v1/$there HTTP/1.1\r\nHost: h\r\nX-Y: ");
-    ok($t->wait_for(sub { in_memory($t, $there) }, 3), 'the search finds');
+    ok($watched || $t->wait_for(sub { in_memory($t, $there) }, 3),
+        'the search finds');
     close $s;
 
     for my $what (kinds($t, $sim, $ccm)) {
@@ -135,6 +136,7 @@ sub without_device {
 
 sub in_memory {
     my ($t, @secrets) = @_;
+    return 0 if $watched;
     for my $pid ($t->workers) {
         return 1 if grep { $_ } $t->in_memory($pid, @secrets);
     }
