@@ -14,7 +14,7 @@ use MIME::Base64;
 use Time::HiRes qw(sleep time);
 
 my %key = %AMT::Api::key;
-my $slow = AMT::Test::slow();
+my $pace = AMT::Test::pace();
 
 # Sanitizers and valgrind keep and fill what was freed, so nothing can be looked
 # for there; they see whether something is wiped that is not there any longer.
@@ -35,8 +35,8 @@ for my $way (['in memory', 1, 'on', $watched ? @some : @all],
 sub all {
     my ($name, $workers, $direct, @outcomes) = @_;
     my ($t, $vault) = AMT::Api::start(test => { workers => $workers },
-        http => "amt_device_direct $direct; amt_timeout 600ms;"
-            . ' amt_budget ' . (4 * $slow) . 's;');
+        http => "amt_device_direct $direct; amt_timeout "
+            . 600 * $pace . 'ms; amt_budget ' . (4 * $pace) . 's;');
     my $sim = AMT::Api::devices($t, count => 2, reconnect => 50,
         power_delay => 1);
     my $ccm = AMT::Api::devices($t, control_mode => 'client', reconnect => 50,
