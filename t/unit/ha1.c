@@ -341,6 +341,8 @@ main(void)
     ngx_cacheline_size = 64;
     ngx_ncpu = 2;
     ngx_slab_sizes_init();
+    cycle.log = &log_;                   /* newer nginx looks at it */
+    ngx_cycle = &cycle;
     (void) ngx_crc32_table_init();
 
     file.fd = open("/dev/null", O_WRONLY);
