@@ -286,7 +286,7 @@ is(put(23, mpspassword => 'x'), 200, 'the others are good');
     is(put(24, mpspassword => 'y'), 200, 'works when it is free');
 }
 
-# Lost while running
+# Lost while running, and before the next start: not made again, empty
 
 rename $file, "$file.away";
 ok($t->wait_for(sub { put(25, mpspassword => 'z') == 503 }), 'file is lost');
@@ -294,5 +294,48 @@ ok(!-e $file, 'not created by a worker');
 ok($t->wait_for(sub { ref health()->{status} ne 'HASH' }), 'health says so');
 rename "$file.away", $file;
 ok($t->wait_for(sub { put(25, mpspassword => 'z') == 200 }), 'back');
+
+$t->stop;
+rename $file, "$file.away";
+$t->config(conf($t));
+for (['-t'], ['-g', 'daemon on;']) {
+    my $what = "nginx $_->[0]";
+    my %before = map { ($_ => (stat)[9]) } glob "$dir/db/*";
+    my ($rc, $out) = $t->run(@$_);
+    isnt($rc, 0, "$what: refused without the keystore's file");
+    like($out, qr/\[emerg\].*keystore "\Q$file\E" does not exist, but/,
+        "$what: says so");
+    like($out, qr/restore it.*or make an empty file/, "$what: what to do");
+    is_deeply({ map { ($_ => (stat)[9]) } glob "$dir/db/*" }, \%before,
+        "$what: makes nothing");
+}
+$t->allow(qr/keystore .* does not exist, but/);
+
+# what nginx had not yet copied from the log counts
+
+{
+    my $amt = "$dir/db/amt.db";
+    unlink $amt;
+    $t->start(conf($t));
+    ok(-s $file, 'a store without devices: a keystore is made');
+    is(put(26), 201, 'a device');
+    ok(-s "$amt-wal", 'it is in the log');
+    unlink glob "$file*";
+    my ($good, $out) = $t->check(conf($t));
+    ok(!$good && $out =~ /does not exist, but/, 'it is found there');
+    $t->delete('/api/v1/devices/' . guid(26), key => $key);
+    ($good, $out) = $t->check(conf($t));
+    ok($good, 'no devices, no need for the file') or diag($out);
+    ok(!-e $file, 'and nothing was made');
+    $t->stop;
+}
+
+# an empty file is an answer: start without secrets
+
+$t->write_file('db/keystore.db', '', 0600);
+chown((getpwnam $user)[2, 3], $file) if $root;
+$t->start(conf($t));
+is(put(27, mpspassword => 'new'), 201, 'an empty file is taken');
+is(sql('SELECT count(*) FROM secret_values'), 1, 'and used');
 
 $t->done;

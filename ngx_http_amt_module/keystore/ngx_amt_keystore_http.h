@@ -25,6 +25,7 @@ typedef struct {
     ngx_msec_t                  rewrite;         /* delay */
     ngx_event_t                 timer;
     ngx_http_core_loc_conf_t   *clcf;
+    const ngx_amt_sqlite_conf_t  *store;         /* or NULL */
     u_char                     *file;            /* of the directive */
     ngx_uint_t                  line;
 } ngx_amt_keystore_t;

@@ -12,11 +12,17 @@
 #include <openssl/crypto.h>
 #include "call/ngx_amt_call.h"
 #include "keystore/ngx_amt_keystore_http.h"
+#include "store/ngx_amt_store_peek.h"
 
 
 #define NGX_AMT_KEYSTORE_FILE      8192          /* of keys */
 #define NGX_AMT_KEYSTORE_VERSIONS  10
 #define NGX_AMT_KEYSTORE_DELAY     30000         /* ms */
+
+
+#define ngx_http_amt_keystore_by_conf(conf)                                   \
+    ((const ngx_amt_keystore_t *) ((const u_char *) (conf)                    \
+                                   - offsetof(ngx_amt_keystore_t, db.conf)))
 
 
 typedef struct {
@@ -42,6 +48,8 @@ static void *ngx_http_amt_keystore_create_main_conf(ngx_conf_t *cf);
 static void *ngx_http_amt_keystore_create_loc_conf(ngx_conf_t *cf);
 static char *ngx_http_amt_keystore_merge_loc_conf(ngx_conf_t *cf,
     void *parent, void *child);
+static ngx_int_t ngx_http_amt_keystore_check(
+    const ngx_amt_sqlite_conf_t *conf, ngx_log_t *log);
 static ngx_int_t ngx_http_amt_keystore_init_module(ngx_cycle_t *cycle);
 static ngx_int_t ngx_http_amt_keystore_prepare(
     const ngx_amt_sqlite_conf_t *conf, ngx_log_t *log);
@@ -470,11 +478,51 @@ ngx_http_amt_keystore_merge_loc_conf(ngx_conf_t *cf, void *parent, void *child)
         ks->clcf->subrequest_output_buffer_size = NGX_AMT_KEYSTORE_MAX_LIST;
     }
 
-    if (ngx_amt_sqlite_db_check(cf, &ks->db) != NGX_OK) {
+    ks->store = ngx_amt_store_peek_conf(cf);
+
+    if (ngx_amt_sqlite_db_check(cf, &ks->db, ngx_http_amt_keystore_check)
+        != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
     return NGX_CONF_OK;
+}
+
+
+/*
+ * A first start makes the file.  With devices in the store it is none: the
+ * file was lost, or its disk is not mounted, and an empty one in its place
+ * would lose all passwords without a word.
+ */
+
+static ngx_int_t
+ngx_http_amt_keystore_check(const ngx_amt_sqlite_conf_t *conf, ngx_log_t *log)
+{
+    ngx_file_info_t            fi;
+    const ngx_amt_keystore_t  *ks;
+
+    ks = ngx_http_amt_keystore_by_conf(conf);
+
+    if (ngx_amt_sqlite_access(conf, log) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    if (ks->store == NULL
+        || ngx_file_info(conf->path.data, &fi) != NGX_FILE_ERROR
+        || ngx_amt_store_peek(ks->store) != NGX_OK)
+    {
+        return NGX_OK;
+    }
+
+    ngx_log_error(NGX_LOG_EMERG, log, 0,
+                  "keystore \"%V\" does not exist, but there are devices in "
+                  "\"%V\", whose passwords it should hold: look for it and "
+                  "mount or restore it, or make an empty file of the user of "
+                  "the worker processes to begin without passwords, in %s:%ui",
+                  &conf->path, &ks->store->path, ks->file, ks->line);
+
+    return NGX_ERROR;
 }
 
 
@@ -512,9 +560,7 @@ ngx_http_amt_keystore_prepare(const ngx_amt_sqlite_conf_t *conf,
 {
     const ngx_amt_keystore_t  *ks;
 
-    ks = (const ngx_amt_keystore_t *) ((const u_char *) conf
-                                       - offsetof(ngx_amt_keystore_t,
-                                                  db.conf));
+    ks = ngx_http_amt_keystore_by_conf(conf);
 
     if (ngx_amt_sqlite_prepare(conf, log) != NGX_OK) {
         return NGX_ERROR;

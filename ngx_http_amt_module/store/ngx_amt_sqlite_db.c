@@ -578,10 +578,10 @@ ngx_amt_sqlite_db_conf(ngx_conf_t *cf, ngx_amt_sqlite_db_t *db,
 
 
 ngx_int_t
-ngx_amt_sqlite_db_check(ngx_conf_t *cf, ngx_amt_sqlite_db_t *db)
+ngx_amt_sqlite_db_check(ngx_conf_t *cf, ngx_amt_sqlite_db_t *db,
+    ngx_amt_sqlite_job_pt job)
 {
-    return ngx_amt_sqlite_as_worker(ngx_amt_sqlite_access, &db->conf,
-                                    cf->cycle, cf->log);
+    return ngx_amt_sqlite_as_worker(job, &db->conf, cf->cycle, cf->log);
 }
 
 

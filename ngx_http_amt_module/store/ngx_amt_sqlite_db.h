@@ -54,10 +54,12 @@ ngx_int_t ngx_amt_sqlite_db_conf(ngx_conf_t *cf, ngx_amt_sqlite_db_t *db,
     ngx_str_t *path, const ngx_amt_sqlite_schema_t *schema);
 
 /*
- * Module phases; check and create run as the workers' user.  job makes or
- * updates the database, ngx_amt_sqlite_prepare or more.
+ * Module phases; check and create run as the workers' user.  check's job
+ * looks, ngx_amt_sqlite_access or more; create's makes or updates the
+ * database, ngx_amt_sqlite_prepare or more.
  */
-ngx_int_t ngx_amt_sqlite_db_check(ngx_conf_t *cf, ngx_amt_sqlite_db_t *db);
+ngx_int_t ngx_amt_sqlite_db_check(ngx_conf_t *cf, ngx_amt_sqlite_db_t *db,
+    ngx_amt_sqlite_job_pt job);
 ngx_int_t ngx_amt_sqlite_db_create(ngx_cycle_t *cycle,
     ngx_amt_sqlite_db_t *db, ngx_amt_sqlite_job_pt job);
 ngx_int_t ngx_amt_sqlite_db_init(ngx_cycle_t *cycle, ngx_amt_sqlite_db_t *db);

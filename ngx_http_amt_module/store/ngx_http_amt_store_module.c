@@ -9,6 +9,7 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 #include "store/ngx_amt_store_op.h"
+#include "store/ngx_amt_store_peek.h"
 #include "store/ngx_amt_store_sqlite.h"
 #include "store/ngx_amt_sqlite_db.h"
 
@@ -107,6 +108,17 @@ ngx_amt_store_current(void)
                                                ngx_http_amt_store_module);
 
     return smcf ? &smcf->store : NULL;
+}
+
+
+const ngx_amt_sqlite_conf_t *
+ngx_amt_store_peek_conf(ngx_conf_t *cf)
+{
+    ngx_http_amt_store_main_conf_t  *smcf;
+
+    smcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_amt_store_module);
+
+    return smcf->store.backend ? &smcf->sqlite.conf : NULL;
 }
 
 
@@ -265,7 +277,9 @@ ngx_http_amt_store_init_main_conf(ngx_conf_t *cf, void *conf)
         return NGX_CONF_OK;
     }
 
-    if (ngx_amt_sqlite_db_check(cf, &smcf->sqlite) != NGX_OK) {
+    if (ngx_amt_sqlite_db_check(cf, &smcf->sqlite, ngx_amt_sqlite_access)
+        != NGX_OK)
+    {
         return NGX_CONF_ERROR;
     }
 
