@@ -151,6 +151,10 @@ refused('small buffer', qr/needs "subrequest_output_buffer_size 64k"/,
     changed('size 256k', 'size 16k'));
 refused('nested location', qr/must not contain other locations/,
     changed('internal;', "internal; location /_vault/x { return 200; }\n"));
+refused('longer location', qr{must not have locations below it},
+    more => 'location /_vault/v1/secret/ { return 200; }');
+refused('exact location below', qr{must not have locations below it},
+    more => 'location = /_vault/secret/x { return 200; }');
 refused('regex location', qr/must be declared with "\^~"/,
     location => "location /_vault/ {\n$location\n}\n"
         . 'location ~ \.php$ { return 200; }');
@@ -247,6 +251,19 @@ for (["\x15\x03\x01\x00\x02\x02\x28", 'garbage'],
     $stub->raw($P, $_->[0]);
     result($_->[1], read_it(), $ERROR, 'VAULT',
         qr/not answer: (not an HTTP answer|no connection)/);
+}
+
+# what nginx itself would do for such an answer
+for my $head ('X-Accel-Redirect: /leak', 'X-Accel-Redirect: /_vault/other',
+    'X-Accel-Redirect: @none', 'X-Accel-Buffering: yes',
+    'X-Accel-Limit-Rate: 1', 'X-Accel-Charset: koi8-r',
+    'X-Accel-Expires: 3600')
+{
+    $stub->raw($P, "HTTP/1.1 200 OK\r\n$head\r\nContent-Length: "
+        . length($good) . "\r\n\r\n$good");
+    my $r = read_it();
+    result("ignored: $head", $r, $OK, 'NONE');
+    is($r->{version}, 7, 'the answer counts');
 }
 
 my $len = length $good;

@@ -11,7 +11,7 @@
 #include "call/ngx_amt_call.h"
 
 
-static ngx_http_core_loc_conf_t *ngx_amt_call_find(
+static ngx_http_location_tree_node_t *ngx_amt_call_find(
     ngx_http_location_tree_node_t *node, ngx_str_t *name);
 static ngx_int_t ngx_amt_call_check(ngx_conf_t *cf,
     ngx_http_core_srv_conf_t *cscf, ngx_http_core_loc_conf_t *clcf,
@@ -39,10 +39,11 @@ ngx_int_t
 ngx_amt_call_locate(ngx_conf_t *cf, ngx_amt_call_conf_t *conf,
     ngx_amt_call_check_t *check)
 {
-    ngx_uint_t                   i;
-    ngx_http_core_loc_conf_t    *root, *clcf;
-    ngx_http_core_srv_conf_t   **cscfp;
-    ngx_http_core_main_conf_t   *cmcf;
+    ngx_uint_t                       i;
+    ngx_http_core_loc_conf_t        *root, *clcf;
+    ngx_http_core_srv_conf_t       **cscfp;
+    ngx_http_core_main_conf_t       *cmcf;
+    ngx_http_location_tree_node_t   *node;
 
     cmcf = ngx_http_conf_get_module_main_conf(cf, ngx_http_core_module);
     cscfp = cmcf->servers.elts;
@@ -50,10 +51,18 @@ ngx_amt_call_locate(ngx_conf_t *cf, ngx_amt_call_conf_t *conf,
     for (i = 0; i < cmcf->servers.nelts; i++) {
 
         root = cscfp[i]->ctx->loc_conf[ngx_http_core_module.ctx_index];
-        clcf = ngx_amt_call_find(root->static_locations, &conf->location);
+        node = ngx_amt_call_find(root->static_locations, &conf->location);
 
-        if (clcf == NULL) {
+        if (node == NULL) {
             continue;
+        }
+
+        clcf = node->inclusive;
+
+        if (node->tree) {
+            return ngx_amt_call_refuse(cf, cscfp[i], clcf, check,
+                                       "must not have locations below it, "
+                                       "they would take its requests");
         }
 
 #if (NGX_PCRE)
@@ -97,7 +106,7 @@ ngx_amt_call_locate(ngx_conf_t *cf, ngx_amt_call_conf_t *conf,
 
 /* As ngx_http_core_find_static_location(), for the location's own name. */
 
-static ngx_http_core_loc_conf_t *
+static ngx_http_location_tree_node_t *
 ngx_amt_call_find(ngx_http_location_tree_node_t *node, ngx_str_t *name)
 {
     u_char     *uri;
@@ -132,7 +141,7 @@ ngx_amt_call_find(ngx_http_location_tree_node_t *node, ngx_str_t *name)
         }
 
         if (len == (size_t) node->len) {
-            return node->inclusive;
+            return node->inclusive ? node : NULL;
         }
 
         node = node->left;
@@ -204,6 +213,14 @@ ngx_amt_call_check(ngx_conf_t *cf, ngx_http_core_srv_conf_t *cscf,
     if (why) {
         return ngx_amt_call_refuse(cf, cscf, clcf, check, why);
     }
+
+    /* whatever "proxy_ignore_headers" says: an answer is data, no order */
+
+    u->ignore_headers |= NGX_HTTP_UPSTREAM_IGN_XA_REDIRECT
+                         |NGX_HTTP_UPSTREAM_IGN_XA_EXPIRES
+                         |NGX_HTTP_UPSTREAM_IGN_XA_LIMIT_RATE
+                         |NGX_HTTP_UPSTREAM_IGN_XA_BUFFERING
+                         |NGX_HTTP_UPSTREAM_IGN_XA_CHARSET;
 
 #if (NGX_HTTP_SSL)
 
