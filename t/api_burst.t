@@ -137,6 +137,7 @@ my $number = 1;
 for (
     [ 60, 'far away', latency => 20 ],
     [ 20, 'closes after each answer', http_close => 1 ],
+    [ 20, 'the same, and does not say so', misbehave => 'silent-close' ],
     [ 20, 'nonces for 3 requests', nonce_requests => 3, -max => 120 ],
     [ 20, 'nonces for 1 request, said to be stale', nonce_requests => 1,
         stale => 1, -max => 240 ],

@@ -223,6 +223,10 @@ ngx_amt_tunnel_closed(ngx_cira_dial_t *d, char *text)
     t->open = 0;
 
     if (t->seq == 0) {
+
+        /* between two exchanges: the slot is ours still, for the next one */
+
+        ngx_amt_tunnel_end(t);
         return;
     }
 

@@ -327,6 +327,9 @@ http_send(channel_t *c, buf_t *head, buf_t *body, int close)
 
     } else if (mis(d, MIS_EXTRA_BYTES)) {
         buf_str(&c->out, "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes");
+
+    } else if (mis(d, MIS_SILENT_CLOSE)) {
+        c->close_after = 1;
     }
 
     if (cut) {

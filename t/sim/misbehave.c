@@ -59,6 +59,7 @@ static const struct {
     { "empty-body", 1, "200 with an empty body" },
     { "content-length", 1, "answers with Content-Length, not chunked" },
     { "extra-bytes", 1, "bytes follow the end of an answer" },
+    { "silent-close", 1, "CLOSE after an answer that did not say so" },
     { "endless-pull", 1, "EndOfSequence never comes" },
     { "empty-items", 4000, "ARG empty items in each PullResponse" },
     { "new-nonce", 1, "the nonce is thrown away before each request" },
