@@ -97,6 +97,28 @@ for ([ 403, 'json', "X-API-Key: $AMT::Api::key{reader}", 0 ],
     forgotten("$status in one packet", keys %text);
 }
 
+# chunks that cannot be read: what follows is looked at by nobody
+for ([ 'none', 0 ], [ $text{key}, 0 ], [ $text{key}, 1 ]) {
+    my ($key, $later) = @$_;
+    my $what = 'an invalid chunk' . ($key eq 'none' ? ', no key' : '')
+        . ($later ? ', later' : '');
+    my $s = $t->socket('http');
+    my @out = ("POST /api/v1/devices HTTP/1.1\r\nHost: x\r\n"
+            . "X-API-Key: $key\r\nContent-Type: application/json\r\n"
+            . "Transfer-Encoding: chunked\r\n\r\n",
+        sprintf("%x\r\n%s\r\nx\r\n%s\r\n0\r\n\r\n", length $text{amt}, $text{amt},
+            "{\"amtpassword\":\"$text{amt}\"}"));
+    @out = join '', @out unless $later;
+    for my $i (0 .. $#out) {
+        sleep 0.1 if $i;
+        $s->syswrite($out[$i]);
+    }
+    my $in = join '', <$s>;
+    close $s;
+    like($in, qr{^HTTP/1.1 400 }, $what);
+    forgotten($what, keys %text);
+}
+
 $r = $t->post('/api/v1/authorize',
     json => { username => 'mia', password => "$text{login}?" });
 is($r->{status}, 401, 'a login that fails');

@@ -13,6 +13,7 @@ static void ngx_amt_body_start(ngx_http_request_t *r);
 static void ngx_amt_body_event(ngx_http_request_t *r);
 static ngx_int_t ngx_amt_body_take(ngx_http_request_t *r,
     ngx_amt_body_t *body);
+static void ngx_amt_body_wipe(ngx_http_request_t *r);
 static void ngx_amt_body_finish(ngx_http_request_t *r,
     ngx_amt_body_t *body, ngx_amt_body_e rc);
 static ngx_uint_t ngx_amt_body_token(ngx_str_t *value, const char *name);
@@ -141,8 +142,10 @@ ngx_int_t
 ngx_amt_body_read(ngx_http_request_t *r, ngx_amt_body_t *body,
     ngx_amt_body_done_pt done, void *data)
 {
-    size_t     size;
-    ngx_int_t  rc;
+    size_t      size;
+    u_char     *start;
+    ngx_buf_t  *b;
+    ngx_int_t   rc;
 
     size = r->headers_in.content_length_n > 0
            ? (size_t) r->headers_in.content_length_n : 4096;
@@ -162,9 +165,19 @@ ngx_amt_body_read(ngx_http_request_t *r, ngx_amt_body_t *body,
 
     r->request_body_no_buffering = 1;
 
+    b = r->header_in;
+    start = b ? b->pos : NULL;
+
     rc = ngx_http_read_client_request_body(r, ngx_amt_body_start);
 
     if (rc >= NGX_HTTP_SPECIAL_RESPONSE) {
+
+        /* no other request follows */
+
+        if (start) {
+            ngx_explicit_memzero(start, b->last - start);
+        }
+
         return rc;
     }
 
@@ -222,6 +235,8 @@ ngx_amt_body_event(ngx_http_request_t *r)
             }
 
             r->keepalive = 0;
+
+            ngx_amt_body_wipe(r);
 
             body->text = "malformed request body";
             ngx_amt_body_finish(r, body, NGX_AMT_BODY_REFUSED);
@@ -318,6 +333,30 @@ ngx_amt_body_take(ngx_http_request_t *r, ngx_amt_body_t *body)
 }
 
 
+/* What nginx has read and could not parse. */
+
+static void
+ngx_amt_body_wipe(ngx_http_request_t *r)
+{
+    ngx_buf_t    *b;
+    ngx_chain_t  *cl;
+
+    b = r->request_body->buf;
+
+    if (b) {
+        ngx_explicit_memzero(b->start, b->last - b->start);
+    }
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        b = cl->buf;
+
+        if (ngx_buf_in_memory(b)) {
+            ngx_explicit_memzero(b->pos, b->last - b->pos);
+        }
+    }
+}
+
+
 static void
 ngx_amt_body_finish(ngx_http_request_t *r, ngx_amt_body_t *body,
     ngx_amt_body_e rc)
@@ -339,19 +378,25 @@ ngx_amt_body_finish(ngx_http_request_t *r, ngx_amt_body_t *body,
 ngx_int_t
 ngx_amt_body_discard(ngx_http_request_t *r)
 {
-    u_char     *start;
+    u_char     *start, *last;
     ngx_buf_t  *b;
     ngx_int_t   rc;
-
-    /* what is left in the buffer after it is the next request's */
 
     b = r->header_in;
     start = b ? b->pos : NULL;
 
     rc = ngx_http_discard_request_body(r);
 
-    if (start && b->pos > start) {
-        ngx_explicit_memzero(start, b->pos - start);
+    if (start) {
+
+        /*
+         * What is left in the buffer after it is the next request's; none
+         * follows after an error.
+         */
+
+        last = (rc == NGX_OK) ? b->pos : b->last;
+
+        ngx_explicit_memzero(start, last - start);
     }
 
     return rc;
