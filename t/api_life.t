@@ -13,6 +13,7 @@ use Time::HiRes qw(sleep time);
 my %key = %AMT::Api::key;
 my $pace = AMT::Test::pace();
 my ($t, $vault) = AMT::Api::start(
+    users => 'mia:' . crypt('word', '$6$rounds=1000$saltsalt$') . "::all\n",
     listen => '127.0.0.1:%%PORT:http%%',
     http => 'amt_budget ' . (3 * $pace) . 's;',
     extra => "listen 127.0.0.1:%%PORT:https%% ssl http2;\n"
@@ -84,6 +85,40 @@ SKIP: {
         qr/Payload Too Large.* 2 413$/, 'too large');
     like(`$json -d \@$t->{dir}/large $url/devices`,
         qr/Payload Too Large.* 2 413$/, 'too large, announced');
+
+    # Several requests of one connection: those after the first have their
+    # credentials from HPACK's table, which forgetting them must not touch
+    my $write = "-w '[%{http_version} %{http_code} %{num_connects}]'";
+    my $with = sub {
+        my ($who, @of) = @_;
+        return join ' --next ', map { "-sk --http2 -m 20 -H 'X-API-Key: $_'"
+            . " $write -o /dev/null " . join ' ', @of ? @of : "$url/devices" }
+            @$who;
+    };
+    my ($first, $next) = ('[2 200 1]', '[2 200 0]');
+    is(qx{curl @{[$with->([($key{admin}) x 5])]}}, $first . $next x 4,
+        'five requests of a connection');
+    is(qx{curl @{[$with->([@key{qw(admin reader admin)}, 'wrong',
+        @key{qw(admin reader)}])]}}, $first . $next x 2 . '[2 401 0]'
+        . $next x 2, 'with keys in turn');
+    my $post = "-sk --http2 -m 20 -H 'X-API-Key: $key{admin}' $write "
+        . "-o /dev/null -H 'Content-Type: application/json' -d '$body' "
+        . "$url/devices";
+    is(qx{curl @{[join ' --next ', ($post) x 3]}}, $first . $next x 2,
+        'bodies, too');
+    my $token = $t->post("$api/authorize", @http,
+        json => { username => 'mia', password => 'word' })->{json}{token};
+    my $bearer = "-sk --http2 -m 20 -H 'Authorization: Bearer $token' $write "
+        . "-o /dev/null $url/version";
+    is(qx{curl @{[join ' --next ', ($bearer) x 3]}}, $first . $next x 2,
+        'and tokens');
+
+    # at once, multiplexed
+    my @at_once = map { "-o /dev/null $url/devices" } 1 .. 40;
+    is(join('', sort split /(?<=\])/,
+        qx{curl -Z --parallel-max 40 -sk --http2 -m 20 $write -H 'X-API-Key: $key{admin}' @at_once 2>/dev/null}
+            =~ s/ \d\]/]/gr), '[2 200]' x 40, 'forty at once');
+
     # streams that are reset
     $vault->mode('slow:0.3');
     for my $ms (1, 20, 50, 100, 200) {
