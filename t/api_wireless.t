@@ -187,6 +187,25 @@ for my $method ('post', 'patch') {
     is_answer($t->$method($profile, as('admin'), json => { %psk,
         password => ['secret words'] }), 400,
         invalid([undef, $iv, 'password']), 'password is no string');
+    # what AMT has no room for
+    my $umlaut = "\x{e4}";
+    is_answer($t->$method($profile, as('admin'), json => { %psk,
+        profileName => 'n' x 41, ssid => $umlaut x 17, password => 'p' x 64,
+        }), 400, invalid(
+        [qq("@{['n' x 41]}"), 'profileName is too long', 'profileName'],
+        [qq("@{["\xc3\xa4" x 17]}"), 'ssid is too long', 'ssid'],
+        [undef, 'password is too long', 'password']), 'too long');
+    is_answer($t->$method($profile, as('admin'), json => { %eap, ieee8021x =>
+        { username => 'u' x 129, authenticationProtocol => 2,
+        password => 'p' x 257 } }), 400, invalid(
+        [qq("@{['u' x 129]}"), 'ieee8021x.username is too long',
+            'ieee8021x.username'],
+        [undef, 'ieee8021x.password is too long', 'ieee8021x.password']),
+        'user and password too long');
+    unlike($t->$method($profile, as('admin'), json => { %psk,
+        authenticationMethod => 'none', profileName => 'n' x 40,
+        ssid => $umlaut x 16, password => 'p' x 63 })->{body}, qr/too long/,
+        'as long as it may be');
     is_answer($t->$method($profile, as('admin'), json => { %eap, ieee8021x =>
         { username => 'u', authenticationProtocol => 0,
         password => 5, privateKey => {}, clientCert => [],

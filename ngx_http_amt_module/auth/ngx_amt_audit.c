@@ -63,11 +63,18 @@ ngx_amt_audit(ngx_http_request_t *r, ngx_amt_identity_t *id,
 
     pool = ngx_create_pool(1024, r->connection->log);
 
-    if (pool == NULL || ngx_amt_audit_line(pool, &rec, &line) != NGX_OK) {
+    if (pool) {
+        rc = ngx_amt_audit_line(pool, &rec, &line);
+    }
+
+    if (rc != NGX_OK) {
         ngx_log_error(NGX_LOG_ERR, r->connection->log, 0,
-                      "audit line of \"%s\" cannot be made", action);
+                      "audit line of \"%s\" %s", action,
+                      rc == NGX_DECLINED ? "is too long" : "cannot be made");
         goto done;
     }
+
+    rc = NGX_ERROR;
 
     if (ngx_amt_audit_torn(file)) {
         /* begin on a line of its own; ngx_amt_audit_line() leaves room */
@@ -203,6 +210,7 @@ ngx_amt_audit_line(ngx_pool_t *pool, ngx_amt_audit_record_t *rec,
     line->len = ngx_strlen(text) + 1;
 
     if (line->len > NGX_AMT_AUDIT_MAX) {
+        rc = NGX_DECLINED;
         goto done;
     }
 

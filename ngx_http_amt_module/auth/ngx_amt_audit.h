@@ -28,8 +28,8 @@ typedef struct {
 
 /*
  * One JSON object on one line, with line end, in the pool.  Bytes that are
- * not UTF-8 become "?"; a detail that is not JSON becomes a string.  NGX_OK,
- * or NGX_ERROR: no memory, or longer than NGX_AMT_AUDIT_MAX.
+ * not UTF-8 become "?"; a detail that is not JSON becomes a string.  NGX_OK;
+ * NGX_DECLINED: longer than NGX_AMT_AUDIT_MAX; NGX_ERROR: no memory.
  */
 ngx_int_t ngx_amt_audit_line(ngx_pool_t *pool, ngx_amt_audit_record_t *rec,
     ngx_str_t *line);

@@ -120,8 +120,9 @@ ngx_int_t ngx_amt_auth_watched(ngx_amt_auth_watch_t *w);
 /*
  * Writes one JSON line {time, who, tenant, addr, action, guid, detail} to
  * amt_audit_log.  guid and detail may be empty; detail is JSON text or empty
- * and holds no secret.  NGX_OK, also without amt_audit_log; NGX_ERROR: the
- * line was not written, the call must be refused with 503.
+ * and holds no secret.  NGX_OK, also without amt_audit_log; NGX_DECLINED: the
+ * line would be too long, the caller's fault; NGX_ERROR: it was not written,
+ * the call must be refused with 503.
  */
 ngx_int_t ngx_amt_audit(ngx_http_request_t *r, ngx_amt_identity_t *id,
     const char *action, ngx_str_t *guid, ngx_str_t *detail);

@@ -37,7 +37,7 @@ ngx_amt_check_numeric(ngx_str_t *s)
     u_char      *p, *last;
     ngx_uint_t   digits, point;
 
-    if (s->len == 0) {
+    if (s->len == 0 || s->len > NGX_AMT_CHECK_NUMBER_MAX) {
         return 0;
     }
 
@@ -78,7 +78,7 @@ ngx_amt_check_int(ngx_str_t *s, int64_t min, int64_t max)
     int64_t      n;
     ngx_uint_t   minus;
 
-    if (s->len == 0) {
+    if (s->len == 0 || s->len > NGX_AMT_CHECK_NUMBER_MAX) {
         return 0;
     }
 

@@ -16,10 +16,11 @@
 #define NGX_AMT_ALARM_INTERVAL_MAX  999999999
 
 
-/* of a text that goes into the audit log */
-#define NGX_AMT_ALARM_DETAIL  256
+/* of a name; AMT takes less */
+#define NGX_AMT_ALARM_NAME_MAX  256
 
 
+static ngx_uint_t ngx_amt_mps_alarm_named(json_t *value);
 static ngx_int_t ngx_amt_mps_alarm_interval(json_t *value, json_int_t *n);
 static ngx_int_t ngx_amt_mps_alarm_bad(ngx_amt_api_t *api, const char *text);
 
@@ -43,8 +44,8 @@ ngx_amt_mps_alarm_input(ngx_amt_api_t *api)
         id = name;
     }
 
-    if (!json_is_string(name) || json_string_length(name) == 0
-        || !json_is_string(id) || json_string_length(id) == 0
+    if (!ngx_amt_mps_alarm_named(name)
+        || !ngx_amt_mps_alarm_named(id)
         || !json_is_string(start)
         || ngx_amt_mps_alarm_interval(ngx_amt_input_get(api->body,
                                                         "Interval"),
@@ -78,6 +79,14 @@ ngx_amt_mps_alarm_input(ngx_amt_api_t *api)
     api->body = input;
 
     return NGX_OK;
+}
+
+
+static ngx_uint_t
+ngx_amt_mps_alarm_named(json_t *value)
+{
+    return json_is_string(value) && json_string_length(value)
+           && json_string_length(value) <= NGX_AMT_ALARM_NAME_MAX;
 }
 
 
@@ -137,7 +146,7 @@ ngx_amt_mps_alarm_name(ngx_amt_api_t *api)
 
     /* an empty selector could hit any alarm */
 
-    if (!json_is_string(name) || json_string_length(name) == 0) {
+    if (!ngx_amt_mps_alarm_named(name)) {
         return ngx_amt_mps_alarm_bad(api,
                                "Invalid alarm occurrence request for guid : ");
     }
@@ -172,8 +181,10 @@ ngx_amt_mps_alarm_detail(ngx_amt_api_t *api, ngx_str_t *detail)
     for (name = names; *name; name++) {
         value = ngx_amt_input_get(api->body, *name);
 
+        /* what is longer is refused, after its line */
+
         if ((json_is_string(value)
-             && json_string_length(value) <= NGX_AMT_ALARM_DETAIL)
+             && json_string_length(value) <= NGX_AMT_ALARM_NAME_MAX)
             || json_is_number(value))
         {
             ngx_amt_out_key(&o, *name);

@@ -457,15 +457,26 @@ ngx_amt_mps_audit(ngx_amt_api_t *api)
 
     guid = api->device.len ? api->device : api->guid;
 
-    if (api->request
-        && ngx_amt_audit(api->request, &api->id, route->action, &guid,
-                         &detail)
-           == NGX_OK)
-    {
-        return NGX_OK;
+    rc = NGX_ERROR;
+
+    if (api->request) {
+        rc = ngx_amt_audit(api->request, &api->id, route->action, &guid,
+                           &detail);
     }
 
-    rc = ngx_amt_reply_busy(api, "Audit log cannot be written");
+    switch (rc) {
+
+    case NGX_OK:
+        return NGX_OK;
+
+    case NGX_DECLINED:
+        rc = ngx_amt_reply_error(api, 400, "Request is too long");
+        break;
+
+    default:
+        rc = ngx_amt_reply_busy(api, "Audit log cannot be written");
+        break;
+    }
 
     return rc == NGX_OK ? NGX_DONE : NGX_ERROR;
 }

@@ -39,6 +39,8 @@ const ngx_amt_check_t  ngx_amt_mps_link_checks[] = {
 
     { "instanceID", NGX_AMT_IN_QUERY, NGX_AMT_CHECK_STRING,
       NGX_AMT_CHECK_OPTIONAL, 0, 0, NULL, NULL, NULL },
+    { "instanceID", NGX_AMT_IN_QUERY, NGX_AMT_CHECK_LENGTH,
+      NGX_AMT_CHECK_OPTIONAL, 0, 256, NULL, NULL, NULL },
 
     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 };

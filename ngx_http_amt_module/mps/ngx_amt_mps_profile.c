@@ -19,6 +19,16 @@
 #define NGX_AMT_PROFILE_PEAP     2
 
 
+/* what AMT has room for */
+#define NGX_AMT_PROFILE_NAME_MAX      40
+#define NGX_AMT_PROFILE_SSID_MAX      32         /* bytes */
+#define NGX_AMT_PROFILE_METHOD_MAX    32
+#define NGX_AMT_PROFILE_PSK_MAX       63
+#define NGX_AMT_PROFILE_USER_MAX      128
+#define NGX_AMT_PROFILE_PASSWORD_MAX  256
+
+
+static ngx_int_t ngx_amt_mps_ssid(json_t *value, ngx_amt_input_t *in);
 static ngx_int_t ngx_amt_mps_alnum(json_t *value, ngx_amt_input_t *in);
 static ngx_int_t ngx_amt_mps_x_string(json_t *value, ngx_amt_input_t *in);
 static ngx_int_t ngx_amt_mps_x_given(json_t *value, ngx_amt_input_t *in);
@@ -37,9 +47,19 @@ static ngx_int_t ngx_amt_mps_profile_set(ngx_amt_api_t *api,
     { name, NGX_AMT_IN_BODY, NGX_AMT_CHECK_NOT_EMPTY, 0, 0, 0, NULL,          \
       name " is required", NULL }
 
+#define ngx_amt_mps_check_max(name, max)                                      \
+    { name, NGX_AMT_IN_BODY, NGX_AMT_CHECK_LENGTH, NGX_AMT_CHECK_OPTIONAL,    \
+      0, max, NULL, name " is too long", NULL }
+
 #define ngx_amt_mps_check_secret(name)                                        \
     { name, NGX_AMT_IN_BODY, NGX_AMT_CHECK_STRING,                            \
-      NGX_AMT_CHECK_FALSY|NGX_AMT_CHECK_SECRET, 0, 0, NULL, NULL, NULL }
+      NGX_AMT_CHECK_FALSY|NGX_AMT_CHECK_SECRET|NGX_AMT_CHECK_BAIL,            \
+      0, 0, NULL, NULL, NULL }
+
+#define ngx_amt_mps_check_secret_max(name, max)                               \
+    { name, NGX_AMT_IN_BODY, NGX_AMT_CHECK_LENGTH,                            \
+      NGX_AMT_CHECK_FALSY|NGX_AMT_CHECK_SECRET, 0, max, NULL,                 \
+      name " is too long", NULL }
 
 const ngx_amt_check_t  ngx_amt_mps_profile_checks[] = {
 
@@ -47,16 +67,22 @@ const ngx_amt_check_t  ngx_amt_mps_profile_checks[] = {
       NULL, NULL },
     { "profileName", NGX_AMT_IN_BODY, NGX_AMT_CHECK_CUSTOM, 0, 0, 0, NULL,
       NGX_AMT_PROFILE_NAME_MSG, ngx_amt_mps_alnum },
+    ngx_amt_mps_check_max("profileName", NGX_AMT_PROFILE_NAME_MAX),
 
     ngx_amt_mps_check_required("ssid"),
+    { "ssid", NGX_AMT_IN_BODY, NGX_AMT_CHECK_CUSTOM, 0, 0, 0, NULL,
+      "ssid is too long", ngx_amt_mps_ssid },
 
     { "priority", NGX_AMT_IN_BODY, NGX_AMT_CHECK_INT, 0, 1, 255, NULL,
       "priority must be between 1 and 255", NULL },
 
     ngx_amt_mps_check_required("authenticationMethod"),
+    ngx_amt_mps_check_max("authenticationMethod", NGX_AMT_PROFILE_METHOD_MAX),
     ngx_amt_mps_check_required("encryptionMethod"),
+    ngx_amt_mps_check_max("encryptionMethod", NGX_AMT_PROFILE_METHOD_MAX),
 
     ngx_amt_mps_check_secret("password"),
+    ngx_amt_mps_check_secret_max("password", NGX_AMT_PROFILE_PSK_MAX),
 
     /* whatever it is, it may hold a password or a key */
 
@@ -68,6 +94,7 @@ const ngx_amt_check_t  ngx_amt_mps_profile_checks[] = {
       NULL, NULL, ngx_amt_mps_x_string },
     { "ieee8021x.username", NGX_AMT_IN_BODY, NGX_AMT_CHECK_CUSTOM, 0, 0, 0,
       NULL, "ieee8021x.username is required", ngx_amt_mps_x_given },
+    ngx_amt_mps_check_max("ieee8021x.username", NGX_AMT_PROFILE_USER_MAX),
 
     { "ieee8021x.authenticationProtocol", NGX_AMT_IN_BODY,
       NGX_AMT_CHECK_CUSTOM, 0, 0, 0, NULL, NGX_AMT_PROFILE_PROTOCOL_MSG,
@@ -76,6 +103,8 @@ const ngx_amt_check_t  ngx_amt_mps_profile_checks[] = {
     /* not looked at by the original, which stumbles over them later */
 
     ngx_amt_mps_check_secret("ieee8021x.password"),
+    ngx_amt_mps_check_secret_max("ieee8021x.password",
+                                 NGX_AMT_PROFILE_PASSWORD_MAX),
     ngx_amt_mps_check_secret("ieee8021x.privateKey"),
     ngx_amt_mps_check_secret("ieee8021x.clientCert"),
     ngx_amt_mps_check_secret("ieee8021x.caCert"),
@@ -88,9 +117,21 @@ const ngx_amt_check_t  ngx_amt_mps_profile_delete_checks[] = {
 
     { "profileName", NGX_AMT_IN_PARAMS, NGX_AMT_CHECK_CUSTOM, 0, 0, 0, NULL,
       "profileName must be alphanumeric", ngx_amt_mps_alnum },
+    { "profileName", NGX_AMT_IN_PARAMS, NGX_AMT_CHECK_LENGTH, 0, 0,
+      NGX_AMT_PROFILE_NAME_MAX, NULL, "profileName is too long", NULL },
 
     { NULL, 0, 0, 0, 0, 0, NULL, NULL, NULL }
 };
+
+
+/* Bytes, not characters: what goes over the air */
+
+static ngx_int_t
+ngx_amt_mps_ssid(json_t *value, ngx_amt_input_t *in)
+{
+    return json_string_length(value) <= NGX_AMT_PROFILE_SSID_MAX
+           ? NGX_OK : NGX_DECLINED;
+}
 
 
 /* ^[a-zA-Z0-9]+$; that it is a string is another check's matter */

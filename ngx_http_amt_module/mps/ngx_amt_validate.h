@@ -51,6 +51,9 @@ typedef enum {
 #define NGX_AMT_CHECK_SECRET     0x20    /* never echo the value */
 
 
+#define NGX_AMT_CHECK_NUMBER_MAX  64     /* characters of a number */
+
+
 typedef struct {
     json_t             *body;            /* object, array; NULL: absent */
     json_t             *query;           /* objects, or NULL */
