@@ -74,10 +74,13 @@ deps-test: deps $(BROWSER)
 	@$(call install,$(DEPS_TEST))
 
 # the browser's side: the public toolkit, and what drives Chromium; where there
-# is no npm registry t/browser.t is skipped and says so
+# is no npm registry t/browser.t is skipped and says so, after seconds
+NPM_WAIT = --fetch-timeout=10000 --fetch-retries=1 \
+	--fetch-retry-mintimeout=1000 --fetch-retry-maxtimeout=1000
+
 $(BROWSER): t/browser/package-lock.json
 	@command -v npm >/dev/null || { $(call install,nodejs npm); }
-	cd t/browser && npm ci --no-audit --no-fund --silent \
+	cd t/browser && npm ci --no-audit --no-fund --silent $(NPM_WAIT) \
 	    || echo "npm: packages of t/browser are missing"
 
 # clang's sanitizers are a package of their own, named by its version
