@@ -126,11 +126,17 @@ ngx_cira_channel_release(ngx_cira_dial_t *d, ngx_str_t *state)
     ngx_int_t            rc;
     ngx_cira_channel_t  *ch;
 
+    /* without a session there is nothing to give back */
+
+    if (d->session == NULL) {
+        return;
+    }
+
     rc = NGX_OK;
 
     /* state may change only while the slot is the dialer's */
 
-    if (d->session && d->session->slot == d) {
+    if (d->session->slot == d) {
         rc = ngx_cira_session_set_state(d->session, state);
     }
 
