@@ -17,9 +17,9 @@ typedef u_char  ngx_amt_event_bytes_t[NGX_AMT_EVENT_RECORD];
 
 
 /*
- * All records, newest first, as an array, in text.  With input {"top":n,"skip":n} that
- * slice as {"records":[...],"hasMoreRecords":b}, and each record's TimeStamp
- * as its Time, too; top absent: to the end.
+ * All records, newest first, as an array, in text.  With input
+ * {"top":n,"skip":n} that slice as {"records":[...],"hasMoreRecords":b}, and
+ * each record's TimeStamp as its Time, too; top absent: to the end.
  */
 extern const ngx_amt_op_t  ngx_amt_event_log;
 

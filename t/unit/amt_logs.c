@@ -487,7 +487,8 @@ answers(void)
     ok(ngx_amt_event_log_answer(x, &events, &bad) == NGX_OK
        && events.nelts == 2 && bad == 3, "bad ones are left out");
     ok(memcmp(((ngx_amt_event_bytes_t *) events.elts)[1],
-              "\x63\xc8\x98\x65\xff\x06\x6f\x05\x68\x10\xff\x26\x61\xaa\x0a\0\0\0\0\0\x01",
+              "\x63\xc8\x98\x65\xff\x06\x6f\x05\x68\x10\xff\x26"
+              "\x61\xaa\x0a\0\0\0\0\0\x01",
               NGX_AMT_EVENT_RECORD)
        == 0, "their bytes");
 

@@ -226,7 +226,8 @@ test_requests(void)
 
     strcpy(text, "CONNECT 4C4C4544-0001-4D10-8051-000000000001:16994 HTTP/1.1"
            "\r\nCIRA-Release: chunked\r\nCIRA-Slot: wsman\r\nCIRA-Fresh: 1\r\n"
-           "CIRA-Holder: 00f0123456789abc\r\nCIRA-Tenant: t\r\nProxy-Authorization: Basic eA==\r\n\r\n");
+           "CIRA-Holder: 00f0123456789abc\r\nCIRA-Tenant: t\r\n"
+           "Proxy-Authorization: Basic eA==\r\n\r\n");
     ok(parse(&r, text, strlen(text), 0, NULL) == NGX_OK, "all headers");
     p = ngx_cira_request_write(buf, buf + sizeof(buf), &r);
     ok(p != NULL, "are written");
