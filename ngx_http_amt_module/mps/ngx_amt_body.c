@@ -13,6 +13,7 @@ static void ngx_amt_body_start(ngx_http_request_t *r);
 static void ngx_amt_body_event(ngx_http_request_t *r);
 static ngx_int_t ngx_amt_body_take(ngx_http_request_t *r,
     ngx_amt_body_t *body);
+static u_char *ngx_amt_body_rest(ngx_http_request_t *r);
 static void ngx_amt_body_wipe(ngx_http_request_t *r);
 static void ngx_amt_body_finish(ngx_http_request_t *r,
     ngx_amt_body_t *body, ngx_amt_body_e rc);
@@ -166,7 +167,7 @@ ngx_amt_body_read(ngx_http_request_t *r, ngx_amt_body_t *body,
     r->request_body_no_buffering = 1;
 
     b = r->header_in;
-    start = b ? b->pos : NULL;
+    start = ngx_amt_body_rest(r);
 
     rc = ngx_http_read_client_request_body(r, ngx_amt_body_start);
 
@@ -333,6 +334,19 @@ ngx_amt_body_take(ngx_http_request_t *r, ngx_amt_body_t *body)
 }
 
 
+/*
+ * What of the body came with the headers.  NULL in HTTP/2: there the buffer,
+ * if any, holds frames of all streams.
+ */
+
+static u_char *
+ngx_amt_body_rest(ngx_http_request_t *r)
+{
+    return r->header_in && r->http_version < NGX_HTTP_VERSION_20
+           ? r->header_in->pos : NULL;
+}
+
+
 /* What nginx has read and could not parse. */
 
 static void
@@ -383,7 +397,7 @@ ngx_amt_body_discard(ngx_http_request_t *r)
     ngx_int_t   rc;
 
     b = r->header_in;
-    start = b ? b->pos : NULL;
+    start = ngx_amt_body_rest(r);
 
     rc = ngx_http_discard_request_body(r);
 
