@@ -14,12 +14,24 @@
 #define NGX_AMT_TOP_MAX      100000
 #define NGX_AMT_SKIP_MAX     NGX_MAX_INT32_VALUE
 
+/* of a long list, which takes memory until its client has read it */
+#define NGX_AMT_LIST_LONG    10000       /* rows */
+#define NGX_AMT_LIST_MAX     4           /* at once, in a worker */
+#define NGX_AMT_LIST_ROW     192         /* names of a record's members */
 
+
+static ngx_int_t ngx_amt_mps_devices_long(ngx_amt_mps_list_t *v);
+static void ngx_amt_mps_devices_short(void *data);
 static ngx_int_t ngx_amt_mps_devices_query(ngx_amt_api_t *api,
     ngx_amt_mps_list_t *v);
 static void ngx_amt_mps_devices_text(json_t *query, const char *name,
     ngx_str_t *s);
 static ngx_int_t ngx_amt_mps_devices_listed(ngx_amt_mps_list_t *v);
+
+
+/* Long ones that are being read or sent by this worker */
+
+static ngx_uint_t  ngx_amt_mps_devices_lists;
 
 
 const ngx_amt_check_t  ngx_amt_mps_guid_checks[] = {
@@ -80,10 +92,21 @@ ngx_amt_mps_devices_list(ngx_amt_flow_t *f, void *data)
 {
     ngx_amt_mps_list_t  *v = data;
 
+    ngx_int_t  rc;
+
     ngx_amt_begin(f, v);
 
     if (ngx_amt_mps_devices_query(v->api, v) != NGX_OK) {
         return ngx_amt_flow_error(f, NGX_AMT_ERR_INTERNAL, "no memory");
+    }
+
+    if (v->query.top > NGX_AMT_LIST_LONG) {
+
+        rc = ngx_amt_mps_devices_long(v);
+
+        if (rc != NGX_OK) {
+            return rc == NGX_DONE ? NGX_OK : NGX_ERROR;
+        }
     }
 
     ngx_amt_await(f, v, ngx_amt_store_list(f, &v->query, &v->rows));
@@ -93,6 +116,42 @@ ngx_amt_mps_devices_list(ngx_amt_flow_t *f, void *data)
 fail:
 
     return NGX_ERROR;
+}
+
+
+/*
+ * Counts a list as long, until its pool goes or it turns out short.  NGX_OK;
+ * NGX_DONE: there are enough, api->reply is set; NGX_ERROR.
+ */
+
+static ngx_int_t
+ngx_amt_mps_devices_long(ngx_amt_mps_list_t *v)
+{
+    ngx_pool_cleanup_t  *cln;
+
+    if (ngx_amt_mps_devices_lists >= NGX_AMT_LIST_MAX) {
+        return ngx_amt_reply_busy(v->api, "Too many long lists at once")
+               == NGX_OK ? NGX_DONE : NGX_ERROR;
+    }
+
+    cln = ngx_pool_cleanup_add(v->api->pool, 0);
+    if (cln == NULL) {
+        return NGX_ERROR;
+    }
+
+    cln->handler = ngx_amt_mps_devices_short;
+    v->counted = cln;
+
+    ngx_amt_mps_devices_lists++;
+
+    return NGX_OK;
+}
+
+
+static void
+ngx_amt_mps_devices_short(void *data)
+{
+    ngx_amt_mps_devices_lists--;
 }
 
 
@@ -184,13 +243,42 @@ ngx_amt_mps_devices_text(json_t *query, const char *name, ngx_str_t *s)
 static ngx_int_t
 ngx_amt_mps_devices_listed(ngx_amt_mps_list_t *v)
 {
+    size_t                   size;
+    ngx_int_t                rc;
     ngx_uint_t               i;
     ngx_amt_out_t            o;
     ngx_amt_store_device_t  *row;
 
     row = v->rows->elts;
 
-    ngx_amt_out_init(&o, v->api->pool, 64 + v->rows->nelts * 320);
+    if (v->counted && v->rows->nelts <= NGX_AMT_LIST_LONG) {
+        v->counted->handler = NULL;
+        ngx_amt_mps_devices_short(NULL);
+
+    } else if (v->counted == NULL && v->rows->nelts > NGX_AMT_LIST_LONG) {
+
+        /* by host name or friendly name: no pages */
+
+        rc = ngx_amt_mps_devices_long(v);
+
+        if (rc != NGX_OK) {
+            return rc == NGX_DONE ? NGX_OK : NGX_ERROR;
+        }
+    }
+
+    /* room for all, so that it need not be copied to where there is more */
+
+    size = 64;
+
+    for (i = 0; i < v->rows->nelts; i++) {
+        size += NGX_AMT_LIST_ROW + row[i].guid.len + row[i].hostname.len
+                + row[i].tags.len + row[i].mps_instance.len
+                + row[i].mps_username.len + row[i].tenant.len
+                + row[i].friendly_name.len + row[i].dns_suffix.len
+                + row[i].device_info.len;
+    }
+
+    ngx_amt_out_init(&o, v->api->pool, size);
 
     if (v->count) {
         ngx_amt_out_open(&o, '{');

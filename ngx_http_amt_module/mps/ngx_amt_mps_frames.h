@@ -47,6 +47,7 @@ typedef struct {
     ngx_amt_store_stats_t   stats;
     ngx_array_t            *rows;
     ngx_uint_t              count;
+    ngx_pool_cleanup_t     *counted;     /* as a long list */
 } ngx_amt_mps_list_t;
 
 

@@ -25,6 +25,7 @@ static void ngx_amt_store_sqlite_page(sqlite3_stmt *stmt,
     ngx_amt_store_query_t *q);
 static ngx_int_t ngx_amt_store_sqlite_rows(ngx_amt_sqlite_task_t *t,
     ngx_amt_sqlite_t *c, ngx_amt_store_op_t *op, sqlite3_stmt *stmt);
+static ngx_amt_store_device_t *ngx_amt_store_sqlite_push(ngx_array_t *rows);
 static ngx_int_t ngx_amt_store_sqlite_stats(ngx_amt_sqlite_task_t *t,
     ngx_amt_sqlite_t *c, ngx_amt_store_op_t *op, ngx_str_t *tenant);
 static ngx_int_t ngx_amt_store_sqlite_tags(ngx_amt_sqlite_task_t *t,
@@ -298,7 +299,7 @@ ngx_amt_store_sqlite_rows(ngx_amt_sqlite_task_t *t, ngx_amt_sqlite_t *c,
             continue;
         }
 
-        row = ngx_array_push(&op->rows);
+        row = ngx_amt_store_sqlite_push(&op->rows);
 
         if (row == NULL
             || ngx_amt_store_sqlite_row(stmt, op->pool, row) != NGX_OK)
@@ -318,6 +319,31 @@ ngx_amt_store_sqlite_rows(ngx_amt_sqlite_task_t *t, ngx_amt_sqlite_t *c,
             return NGX_ERROR;
         }
     }
+}
+
+
+/* As ngx_array_push(), which would keep all former, smaller arrays. */
+
+static ngx_amt_store_device_t *
+ngx_amt_store_sqlite_push(ngx_array_t *rows)
+{
+    void  *p;
+
+    if (rows->nelts == rows->nalloc) {
+
+        p = ngx_palloc(rows->pool, 2 * rows->nalloc * rows->size);
+        if (p == NULL) {
+            return NULL;
+        }
+
+        ngx_memcpy(p, rows->elts, rows->nelts * rows->size);
+        (void) ngx_pfree(rows->pool, rows->elts);
+
+        rows->elts = p;
+        rows->nalloc *= 2;
+    }
+
+    return ngx_array_push(rows);
 }
 
 
