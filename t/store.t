@@ -131,7 +131,13 @@ for my $child (1 .. 4) {
         my $bad = 0;
         for my $i (1 .. 60) {
             my $g = 0x1000 * $child + $i;
-            $bad++ if put($g, tags => ["c$child"])->{status} != 201;
+            # where valgrind watches, the lock may be kept for longer than 5 s
+            my $status = 503;
+            for (1 .. AMT::Test::pace()) {
+                last if $status != 503;
+                $status = put($g, tags => ["c$child"])->{status};
+            }
+            $bad++ if $status != 201;
             $bad++ if one($g)->{status} != 200;
         }
         POSIX::_exit($bad ? 1 : 0);
