@@ -374,6 +374,20 @@ fresh("$url/h retry=50ms expire=1s", status => 503);
 unknown($t) for 1 .. 3;
 $t->wait_for(sub { status()->{dropped} == 3 }, 10);
 is(status()->{dropped}, 3, 'old events expire');
+
+# one that expires before another one that is tried together with it
+fresh("$url/h retry=50ms expire=3s");
+$stub->answer('/h', 200, '', delay => 2.5);
+unknown($t);
+sleep 0.5;
+$stub->answer('/h', 503);
+unknown($t);
+sleep 1.5;
+unknown($t);
+$t->wait_for(sub { !status()->{queued} }, 15);
+$s = status();
+is($s->{delivered} + $s->{dropped}, 3, 'each is counted once')
+    or diag explain $s;
 $stub->answer('/h', 200);
 @want = (unknown($t));
 ordered(\@want, 'new ones arrive');

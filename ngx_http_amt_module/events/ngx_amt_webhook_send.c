@@ -98,7 +98,7 @@ ngx_amt_webhook_take(ngx_amt_webhook_ctx_t *ctx,
     ngx_amt_webhook_batch_t *batch)
 {
     int64_t                  oldest;
-    uint64_t                 n, last;
+    uint64_t                 n, start, last;
     ngx_msec_t               ms;
     ngx_msec_int_t           left;
     ngx_amt_ring_t          *ring;
@@ -150,12 +150,13 @@ ngx_amt_webhook_take(ngx_amt_webhook_ctx_t *ctx,
     oldest = ((int64_t) ngx_time() - ctx->hook->expire) * 1000;
     last = sink->end ? sink->end : ring->head;
 
+    start = n;
     batch->first = n;
     batch->instance = ring->instance;
 
     for ( /* void */ ;
          n < last && batch->n < ctx->hook->batch
-         && n - batch->first < NGX_AMT_WEBHOOK_SCAN;
+         && n - start < NGX_AMT_WEBHOOK_SCAN;
          n++)
     {
         rec = ngx_amt_ring_record(ring, n);
@@ -164,8 +165,12 @@ ngx_amt_webhook_take(ngx_amt_webhook_ctx_t *ctx,
             continue;
         }
 
-        if (rec->time < oldest) {
+        /* once: those behind it may be taken again and again */
+
+        if (rec->time < oldest && batch->n == 0) {
             sink->dropped++;
+            sink->tail = n + 1;
+            batch->first = n + 1;
             continue;
         }
 
