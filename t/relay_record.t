@@ -128,12 +128,14 @@ for ([ no_mode => 1 ], [ kind => 'kvm' ]) {
 }
 
 # a KVM session that becomes a SOL one: with the viewer's own login
+# an end in the same message: the device would close before another one comes
 for (
     [ 'at once', sub { 1 } ],
-    [ 'after an end', sub { $_[0]->read(13); $_[0]->send("\x12\0\0\0") } ],
-    [ 'after a login that failed', sub { $_[1]->login(uri => '/RedirectionService') } ],
+    [ 'after an end', sub { $_[0]->read(13) }, "\x12\0\0\0" ],
+    [ 'after a login that failed',
+        sub { $_[1]->login(uri => '/RedirectionService') } ],
 ) {
-    my ($name, $code) = @$_;
+    my ($name, $code, $end) = @$_;
     my %o = (guid => $guid, kind => 'kvm', p => 1, key => $key{redirection});
     my $path = AMT::Redir::path(%o) =~ s/webrelay\.ashx/all/r;
     my $v = AMT::Redir->open($t, %o, path => $path);
@@ -141,7 +143,7 @@ for (
     $code->($v->{ws}, $v);
     like($v->{error}, qr/^login: status 1$/, 'its login reaches the device')
         if $name =~ /login/;
-    $v->{ws}->send("\x10\0\0\0SOL ");
+    $v->{ws}->send(($end // '') . "\x10\0\0\0SOL ");
     like(join(' ', $v->{ws}->wait_close),
         qr/^1002 browser sent a login message out of order$/,
         "another session on the same channel, $name");
