@@ -151,8 +151,14 @@ END
     isnt($two, $one, 'the bar moves');
 
     my $mark = $sim->mark;
-    $b->click($page, '#screen', 100, 50);
-    ok($sim->wait_event('pointer', buttons => 1), 'a click reaches the PC');
+    my $clicked;
+    # a page that is busy with late pictures may miss one where valgrind watches
+    for (1 .. AMT::Test::pace()) {
+        $b->click($page, '#screen', 100, 50);
+        $clicked = $sim->wait_event('pointer', buttons => 1, timeout => 10)
+            and last;
+    }
+    ok($clicked, 'a click reaches the PC');
     $b->press($page, 'a');
     ok($sim->wait_event('key', key => 97, down => 1), 'and a key');
     $b->click($page, '#stop');
