@@ -14,7 +14,7 @@ my ($t) = AMT::Api::start(test => { workers => 1 },
     listen => '127.0.0.1:%%PORT:http%% sndbuf=64k');
 my $api = '/api/v1/devices';
 # under valgrind a list of 40 000 takes longer than a query may
-my $n = AMT::Test::variant() eq 'valgrind' ? 5_000 : 40_000;
+my $n = AMT::Test::variant() eq 'valgrind' ? 12_000 : 40_000;
 
 {
     open my $p, '|-', 'sqlite3', '-cmd', '.timeout 5000',
