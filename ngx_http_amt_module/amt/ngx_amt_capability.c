@@ -194,23 +194,6 @@ ngx_amt_cap_invoke(ngx_amt_flow_t *f, ngx_amt_cap_t *c, const char *class,
 }
 
 
-ngx_int_t
-ngx_amt_cap_put(ngx_amt_flow_t *f, ngx_amt_cap_t *c, const char *class,
-    ngx_str_t *body)
-{
-    ngx_amt_wsman_request_t  req;
-
-    ngx_memzero(&req, sizeof(ngx_amt_wsman_request_t));
-
-    req.op = NGX_AMT_WSMAN_PUT;
-    req.class = class;
-    req.body = *body;
-    req.echo = 1;
-
-    return ngx_amt_cap_call(f, c, &req);
-}
-
-
 ngx_uint_t
 ngx_amt_cap_optional(ngx_amt_flow_t *f)
 {

@@ -124,9 +124,6 @@ ngx_int_t ngx_amt_cap_call(ngx_amt_flow_t *f, ngx_amt_cap_t *c,
 /* Invoke of a method without selector; body: its children, may be NULL. */
 ngx_int_t ngx_amt_cap_invoke(ngx_amt_flow_t *f, ngx_amt_cap_t *c,
     const char *class, const char *method, ngx_str_t *body);
-/* Put of a class without selector. */
-ngx_int_t ngx_amt_cap_put(ngx_amt_flow_t *f, ngx_amt_cap_t *c,
-    const char *class, ngx_str_t *body);
 
 /* The same with faults left in c->res for the caller. */
 ngx_int_t ngx_amt_cap_get_any(ngx_amt_flow_t *f, ngx_amt_cap_t *c,

@@ -5,10 +5,10 @@
 
 
 #include "auth/ngx_http_amt_auth_module.h"
+#include "ngx_http_amt.h"
 
 
 #define NGX_AMT_AUTH_FILE_MAX  (16 * 1024 * 1024)
-#define NGX_AMT_AUTH_POOL      "amt_auth"
 
 
 static void *ngx_http_amt_auth_create_main_conf(ngx_conf_t *cf);
@@ -187,7 +187,7 @@ ngx_http_amt_auth_init_main_conf(ngx_conf_t *cf, void *conf)
 
         /* must be declared: core says so when it is not */
 
-        ngx_str_set(&name, NGX_AMT_AUTH_POOL);
+        ngx_str_set(&name, NGX_AMT_POOL_AUTH);
 
         amcf->pool = ngx_thread_pool_add(cf, &name);
         if (amcf->pool == NULL) {

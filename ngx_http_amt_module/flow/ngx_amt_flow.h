@@ -282,9 +282,6 @@ void ngx_amt_flow_exit(void);
         }                                                                     \
     } while (0)
 
-#define ngx_amt_paste_(a, b)  a ## b
-#define ngx_amt_paste(a, b)   ngx_amt_paste_(a, b)
-
 /* Awaits op; its result is left in (v)->frame.rc, whatever it is. */
 
 #define ngx_amt_await_rc(f, v, op)                                            \

@@ -29,7 +29,6 @@
 /* close codes of our own, RFC 6455 section 7.4.2 */
 #define NGX_AMT_RELAY_CODE_TAKEN_OVER  4001
 #define NGX_AMT_RELAY_CODE_TIMEOUT     4002
-#define NGX_AMT_RELAY_CODE_PASSWORD    1008
 #define NGX_AMT_RELAY_CODE_RESTART     1012
 
 #define NGX_AMT_RELAY_USER             "admin"

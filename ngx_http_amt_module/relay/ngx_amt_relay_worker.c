@@ -14,7 +14,6 @@ static void ngx_amt_relay_worker_beat(ngx_event_t *ev);
 
 
 static ngx_queue_t       ngx_amt_relay_sessions;
-static ngx_uint_t        ngx_amt_relay_sessions_n;
 static ngx_event_t       ngx_amt_relay_beat;
 static ngx_connection_t  ngx_amt_relay_dummy;
 
@@ -98,7 +97,6 @@ ngx_amt_relay_worker_add(ngx_amt_relay_session_t *s)
     }
 
     ngx_queue_insert_tail(&ngx_amt_relay_sessions, &s->queue);
-    ngx_amt_relay_sessions_n++;
 }
 
 
@@ -106,14 +104,6 @@ void
 ngx_amt_relay_worker_remove(ngx_amt_relay_session_t *s)
 {
     ngx_queue_remove(&s->queue);
-    ngx_amt_relay_sessions_n--;
-}
-
-
-ngx_uint_t
-ngx_amt_relay_worker_count(void)
-{
-    return ngx_amt_relay_sessions_n;
 }
 
 

@@ -19,9 +19,6 @@ void ngx_amt_relay_worker_remove(ngx_amt_relay_session_t *s);
 void ngx_amt_relay_worker_init(ngx_amt_relay_zone_t *zone,
     ngx_cycle_t *cycle);
 
-/* Of this worker. */
-ngx_uint_t ngx_amt_relay_worker_count(void);
-
 /* exit_process */
 void ngx_amt_relay_worker_exit(void);
 

@@ -50,7 +50,6 @@ typedef struct {
 #define NGX_AMT_STORE_FRIENDLY_NAME  0x08
 #define NGX_AMT_STORE_DNS_SUFFIX     0x10
 #define NGX_AMT_STORE_DEVICE_INFO    0x20
-#define NGX_AMT_STORE_ALL            0x3f
 
 
 typedef struct {

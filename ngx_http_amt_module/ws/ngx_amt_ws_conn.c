@@ -593,30 +593,6 @@ ngx_amt_ws_of(ngx_http_request_t *r)
 }
 
 
-void
-ngx_amt_ws_set_idle(ngx_amt_ws_t *ws, ngx_msec_t idle)
-{
-    ws->settings.idle = idle;
-    ws->active = ngx_current_msec;
-
-    ngx_amt_ws_post(ws);
-}
-
-
-ngx_http_request_t *
-ngx_amt_ws_request(ngx_amt_ws_t *ws)
-{
-    return ws->request;
-}
-
-
-ngx_log_t *
-ngx_amt_ws_log(ngx_amt_ws_t *ws)
-{
-    return ws->connection->log;
-}
-
-
 const char *
 ngx_amt_ws_end_name(ngx_amt_ws_end_e end)
 {

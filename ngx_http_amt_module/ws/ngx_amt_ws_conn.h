@@ -161,12 +161,6 @@ void ngx_amt_ws_resume(ngx_amt_ws_t *ws);
  */
 void ngx_amt_ws_close(ngx_amt_ws_t *ws, ngx_uint_t code, ngx_str_t *reason);
 
-/* Another idle timeout, from now on; 0: none. */
-void ngx_amt_ws_set_idle(ngx_amt_ws_t *ws, ngx_msec_t idle);
-
-ngx_http_request_t *ngx_amt_ws_request(ngx_amt_ws_t *ws);
-ngx_log_t *ngx_amt_ws_log(ngx_amt_ws_t *ws);
-
 
 typedef struct {
     ngx_uint_t            live;          /* in this worker */
